@@ -1,0 +1,3 @@
+//! Benchmarks of the data plane, interleaved with its peers.
+
+fn main() {}

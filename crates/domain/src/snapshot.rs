@@ -1,0 +1,110 @@
+//! What control compiles and gateways run on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::application::{Application, KeyBinding, Upstream};
+use crate::canonical::sha256_hex;
+use crate::measure::Measure;
+
+/// One document of detection content: a rule or pattern pack, by name and text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentFile {
+    /// Path inside the content tree, e.g. `rules/injection.yaml`, `patterns/secrets.yaml`.
+    pub path: String,
+    /// The YAML.
+    pub text: String,
+}
+
+/// Everything a gateway needs, except secrets (it resolves the references itself).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotContent {
+    /// Applications.
+    pub applications: Vec<Application>,
+    /// Upstreams.
+    pub upstreams: Vec<Upstream>,
+    /// Keys.
+    pub keys: Vec<KeyBinding>,
+    /// Detection content that overrides or extends what is embedded in the binary.
+    pub content: Vec<ContentFile>,
+    /// Measures in force.
+    pub measures: Vec<Measure>,
+    /// Measures being lifted: absent from the table, probed until traffic passes again.
+    pub lifting: Vec<Measure>,
+}
+
+/// One epoch of [`SnapshotContent`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// Only rises, also after a restore.
+    pub epoch: u64,
+    /// SHA-256 of the content's JSON.
+    pub hash: String,
+    /// The content.
+    pub content: SnapshotContent,
+}
+
+impl Snapshot {
+    /// Stamps `content` with `epoch` and its hash.
+    pub fn new(epoch: u64, content: SnapshotContent) -> Self {
+        let hash = content.hash();
+        Self { epoch, hash, content }
+    }
+
+    /// Whether the stated hash is the content's.
+    pub fn is_intact(&self) -> bool {
+        self.content.hash() == self.hash
+    }
+}
+
+impl SnapshotContent {
+    /// SHA-256 over the serialised content; field order is fixed by the types.
+    pub fn hash(&self) -> String {
+        sha256_hex(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// What one gateway reports to control after taking a snapshot or probing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayReport {
+    /// The gateway's name.
+    pub gateway: String,
+    /// The epoch it runs on.
+    pub epoch: u64,
+    /// The hash of that snapshot.
+    pub hash: String,
+    /// Results of probes made since the last report.
+    #[serde(default)]
+    pub probes: Vec<ProbeResult>,
+    /// Why the newest snapshot could not be taken, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Requests running now.
+    #[serde(default)]
+    pub in_flight: u64,
+    /// Exchanges recorded since start.
+    #[serde(default)]
+    pub recorded: u64,
+    /// Open breakers, by upstream.
+    #[serde(default)]
+    pub open_breakers: Vec<String>,
+}
+
+/// What a probe through a gateway's own data path met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeResult {
+    /// The measure probed.
+    pub measure: crate::id::MeasureId,
+    /// The epoch probed under.
+    pub epoch: u64,
+    /// Whether every probe met what was intended.
+    pub met: bool,
+    /// What was tried and met, in words, for people.
+    pub detail: String,
+    /// When the probe ended.
+    pub at: jiff::Timestamp,
+}

@@ -1,6 +1,14 @@
 //! Severity and the states of an incident. The transitions live in `quell-triage`.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::id::IncidentId;
+use crate::kind::IncidentKind;
+use crate::principal::Principal;
+use crate::taxonomy::TaxonomyRef;
 
 /// Gives an enum with `ALL` and `as_str` its `Display` and `FromStr`.
 macro_rules! text_enum {
@@ -132,3 +140,107 @@ impl IncidentState {
     }
 }
 text_enum!(IncidentState);
+
+/// An incident as it is stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentRecord {
+    /// Identity.
+    pub id: IncidentId,
+    /// The number people use: `INC-2026-0001`.
+    pub number: String,
+    /// The application it happened in.
+    pub application: String,
+    /// What sort of incident.
+    pub kind: IncidentKind,
+    /// How bad.
+    pub severity: Severity,
+    /// Why that severity, in words.
+    #[serde(default)]
+    pub severity_rationale: String,
+    /// Where it stands.
+    pub state: IncidentState,
+    /// One line for lists.
+    pub title: String,
+    /// What happened, for people.
+    #[serde(default)]
+    pub summary: String,
+    /// Why it was classified so, one sentence each.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// Framework references.
+    #[serde(default)]
+    pub taxonomy: Vec<TaxonomyRef>,
+    /// What later signals are joined by.
+    pub grouping_key: String,
+    /// Who was touched.
+    #[serde(default)]
+    pub affected: AffectedPrincipals,
+    /// When its first signal arose.
+    #[serde(default)]
+    pub first_signal_at: Option<Timestamp>,
+    /// When its latest signal arose.
+    #[serde(default)]
+    pub last_signal_at: Option<Timestamp>,
+    /// When the case was opened.
+    pub opened_at: Timestamp,
+    /// When it was declared.
+    #[serde(default)]
+    pub declared_at: Option<Timestamp>,
+    /// When it was contained.
+    #[serde(default)]
+    pub contained_at: Option<Timestamp>,
+    /// When it ended: closed, merged or found to be a false positive.
+    #[serde(default)]
+    pub closed_at: Option<Timestamp>,
+    /// Why it ended.
+    #[serde(default)]
+    pub closing_reason: Option<String>,
+    /// The incident it continues in.
+    #[serde(default)]
+    pub merged_into: Option<IncidentId>,
+    /// How many signals it holds.
+    #[serde(default)]
+    pub signal_count: i64,
+    /// Raised on every stored change.
+    pub version: i64,
+}
+
+/// The principals an incident touched, each list sorted and cut at [`AffectedPrincipals::LIMIT`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AffectedPrincipals {
+    /// End users.
+    pub users: BTreeSet<String>,
+    /// Sessions.
+    pub sessions: BTreeSet<String>,
+    /// Addresses.
+    pub addresses: BTreeSet<String>,
+    /// Quell keys.
+    pub keys: BTreeSet<String>,
+    /// Whether at least one list was cut.
+    pub cut: bool,
+}
+
+impl AffectedPrincipals {
+    /// The longest a list gets; a flood of users must not grow a row without end.
+    pub const LIMIT: usize = 200;
+
+    /// Adds everything known about one principal.
+    pub fn add(&mut self, principal: &Principal) {
+        let Self { users, sessions, addresses, keys, cut } = self;
+        let found = [
+            (users, principal.user.as_ref().map(|user| user.value.clone())),
+            (sessions, principal.session.as_ref().map(|session| session.value.clone())),
+            (addresses, principal.address.clone()),
+            (keys, principal.key.map(|key| key.to_string())),
+        ];
+        for (list, value) in found {
+            let Some(value) = value.filter(|value| !list.contains(value)) else { continue };
+            if list.len() < Self::LIMIT {
+                list.insert(value);
+            } else {
+                *cut = true;
+            }
+        }
+    }
+}

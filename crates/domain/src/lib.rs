@@ -3,6 +3,7 @@
 //!
 //! Invariant: nothing here does IO. Time and ids come in through [`Clock`] and [`IdSource`].
 
+pub mod access;
 pub mod actor;
 pub mod application;
 pub mod canonical;
@@ -19,13 +20,14 @@ pub mod signal;
 pub mod snapshot;
 pub mod taxonomy;
 
+pub use access::AccessRole;
 pub use actor::Actor;
 pub use clock::{Clock, SystemClock};
 pub use id::{
     AccountId, ApiKeyId, ApprovalId, EventId, EvidenceId, Id, IdSource, IncidentId, InteractionId,
     MeasureId, NoteId, SignalId, SystemIds, TokenId,
 };
-pub use incident::{IncidentState, Severity};
+pub use incident::{AffectedPrincipals, IncidentRecord, IncidentState, Severity};
 pub use interaction::Interaction;
 pub use kind::IncidentKind;
 pub use measure::{Measure, MeasureState};

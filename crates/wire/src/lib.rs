@@ -1,1 +1,36 @@
-//! Quell: wire.
+//! What came in and what goes out: OpenAI and Anthropic wire formats to the domain's shapes and
+//! back. Pure: no IO, no clock.
+//!
+//! Invariant (complete mediation): every string in a request that could reach a model, and every
+//! string in a response that reaches the client, is a text field, or is named in `not_evaluated`,
+//! or is an enum or id of the protocol. A string in a place nobody has heard of is a text field.
+
+mod chat;
+mod completions;
+mod embeddings;
+mod keys;
+mod messages;
+mod responses;
+mod walk;
+
+pub mod error;
+pub mod json;
+pub mod redact;
+pub mod refusal;
+pub mod request;
+pub mod response;
+pub mod sse;
+pub mod surface;
+pub mod tools;
+
+pub use error::WireError;
+pub use redact::redact_field;
+pub use refusal::{Refusal, RefusalReason, WireReply, error_frame, error_frame_at, refuse};
+pub use request::{
+    ParsedRequest, ProviderStateKind, ProviderStateUse, last_user_text, parse_request, system_text,
+};
+pub use response::{ParsedResponse, parse_response};
+pub use sse::{Frame, SseParser};
+pub use surface::endpoint_for;
+pub use tools::remove_tools;
+pub use walk::{DECODED, MAX_FIELDS};

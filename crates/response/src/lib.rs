@@ -3,10 +3,21 @@
 //!
 //! Invariant: nothing here does IO or reads a clock; `now` and ticks are passed in.
 
+pub mod approval;
 pub mod breaker;
+pub mod measure;
+pub mod policy;
+pub mod probe;
 pub mod table;
 pub mod validate;
 
+#[cfg(test)]
+mod testing;
+
+pub use approval::{Approval, ApprovalRefused, ApprovalState, Decision};
 pub use breaker::{Breaker, BreakerState, Permit};
+pub use measure::MeasureEvent;
+pub use policy::{PlannedMeasure, Reach, Situation};
+pub use probe::{Expectation, Judgement, Observed, Probe, ProbePlan, ProbeRequest, SinkSaw};
 pub use table::{Subject, Table, TableError, Treatment};
 pub use validate::{Invalid, validate};

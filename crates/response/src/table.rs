@@ -348,3 +348,6 @@ fn strictest(a: &Degradation, b: &Degradation) -> Degradation {
         strict_preamble: a.strict_preamble || b.strict_preamble,
     }
 }
+
+#[cfg(test)]
+mod tests;

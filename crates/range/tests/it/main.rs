@@ -1,0 +1,3 @@
+//! The range from outside, over real sockets.
+
+mod sdk;

@@ -106,7 +106,9 @@ pub enum LakeError {
         segment: PathBuf,
     },
     /// A reader asked for records after one that the log does not have.
-    #[error("asked for records after {asked}, but the log ends at {last}: it lost its tail or was replaced")]
+    #[error(
+        "asked for records after {asked}, but the log ends at {last}: it lost its tail or was replaced"
+    )]
     BeyondEnd {
         /// The cursor.
         asked: u64,

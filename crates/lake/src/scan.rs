@@ -31,7 +31,8 @@ pub fn scan(
         let mut segment = Segment::open(info)?;
         let flow = match order {
             Order::OldestFirst => {
-                walk(&mut segment, &mut damage, |payload, _, after| visit(&record(payload, after)))?.1
+                walk(&mut segment, &mut damage, |payload, _, after| visit(&record(payload, after)))?
+                    .1
             }
             Order::NewestFirst => newest_first(&mut segment, &mut damage, &mut visit)?,
         };

@@ -100,7 +100,9 @@ impl LogWriter {
         writer.health.last_sequence.store(repair.last_sequence, Ordering::Relaxed);
         let mut output = Output::new(dir, gateway, options.segment_bytes, &tail, &writer.syncer);
         output.ready().map_err(LakeError::io("write to", dir))?;
-        writer.start(output, options.fsync_every).map_err(LakeError::io("start writing to", dir))?;
+        writer
+            .start(output, options.fsync_every)
+            .map_err(LakeError::io("start writing to", dir))?;
         Ok((writer, repair))
     }
 

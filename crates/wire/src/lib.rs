@@ -13,24 +13,30 @@ mod messages;
 mod responses;
 mod walk;
 
+pub mod degrade;
 pub mod error;
 pub mod json;
 pub mod redact;
 pub mod refusal;
+pub mod reply;
 pub mod request;
 pub mod response;
 pub mod sse;
+pub mod stream;
 pub mod surface;
 pub mod tools;
 
+pub use degrade::degrade;
 pub use error::WireError;
 pub use redact::redact_field;
 pub use refusal::{Refusal, RefusalReason, WireReply, error_frame, error_frame_at, refuse};
+pub use reply::fallback_reply;
 pub use request::{
     ParsedRequest, ProviderStateKind, ProviderStateUse, last_user_text, parse_request, system_text,
 };
 pub use response::{ParsedResponse, parse_response};
 pub use sse::{Frame, SseParser};
+pub use stream::{Delta, StreamReader, rewrite};
 pub use surface::endpoint_for;
 pub use tools::remove_tools;
 pub use walk::{DECODED, MAX_FIELDS};

@@ -27,7 +27,8 @@ pub struct ParsedResponse {
     pub fingerprint: Option<String>,
     /// The provider's id of the response.
     pub response_id: Option<String>,
-    /// Log-probabilities as given; cut at [`MAX_LOGPROBS`], then `{"cut":true,"bytes":n}`.
+    /// Log-probabilities as given; past [`MAX_LOGPROBS`] the last entry is
+    /// `{"cut":true,"bytes":n}`.
     pub logprobs: Option<Value>,
     /// What is in the response but cannot be judged.
     pub not_evaluated: Vec<NotEvaluated>,
@@ -63,7 +64,8 @@ pub fn interpret(endpoint: Endpoint, body: &Value) -> Result<ParsedResponse, Wir
     Ok(parsed)
 }
 
-fn heading(members: &Map<String, Value>) -> ParsedResponse {
+/// What a response says about itself.
+pub(crate) fn heading(members: &Map<String, Value>) -> ParsedResponse {
     let text = |key: &str| members.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
     ParsedResponse {
         model: text("model"),
@@ -100,7 +102,7 @@ fn body_member(
     match (endpoint, key) {
         (_, "id" | "model" | "object" | "system_fingerprint" | "usage") => {}
         (Endpoint::Responses, key) if ECHO.binary_search(&key).is_ok() => {}
-        (_, "error") => walk.free(value, model_error()),
+        (_, "error") => walk.free(value, ERROR),
         (Endpoint::ChatCompletions | Endpoint::Completions, "choices") => {
             return choices(walk, parsed, value);
         }
@@ -121,10 +123,12 @@ fn body_member(
             }
         }
         (Endpoint::Responses, "incomplete_details") => {
-            if let Some(reason) = value.get("reason").and_then(Value::as_str) {
-                parsed.finish_reasons = vec![reason.to_owned()];
+            match value.get("reason").and_then(Value::as_str) {
+                Some(reason) if crate::keys::is_identifier(reason) => {
+                    parsed.finish_reasons = vec![reason.to_owned()];
+                }
+                _ => walk.unknown(key, value, Role::Assistant),
             }
-            walk.unknown(key, value, Role::Assistant);
         }
         (Endpoint::Embeddings, "data") => walk.skip("embedding_output"),
         _ => walk.unknown(key, value, Role::Assistant),
@@ -133,11 +137,10 @@ fn body_member(
 }
 
 /// How the text of an error is recorded.
-pub(crate) fn model_error() -> Voice {
-    Voice::new(Role::Assistant, "error")
-}
+pub(crate) const ERROR: Voice = Voice::new(Role::Assistant, "error");
 
 fn choices(walk: &mut Walk, parsed: &mut ParsedResponse, value: &Value) -> Result<(), WireError> {
+    let mut logprobs = Logprobs::default();
     let choices = value.as_array().ok_or_else(|| WireError::wrong(walk.path(), "an array"))?;
     for (index, choice) in choices.iter().enumerate() {
         walk.element(index, |walk| {
@@ -145,7 +148,7 @@ fn choices(walk: &mut Walk, parsed: &mut ParsedResponse, value: &Value) -> Resul
                 choice.as_object().ok_or_else(|| WireError::wrong(walk.path(), "an object"))?;
             let reason = members.get("finish_reason").and_then(Value::as_str);
             parsed.finish_reasons.extend(reason.map(ToOwned::to_owned));
-            add_logprobs(&mut parsed.logprobs, members.get("logprobs"));
+            logprobs.add(members.get("logprobs"));
             if let Some(message) = members.get("message") {
                 message_calls(&mut parsed.tool_calls, index as u32, message);
             }
@@ -157,23 +160,33 @@ fn choices(walk: &mut Walk, parsed: &mut ParsedResponse, value: &Value) -> Resul
             Ok(())
         })?;
     }
+    parsed.logprobs = logprobs.value();
     Ok(())
 }
 
-/// Adds what one choice or part states, as long as it fits.
-pub(crate) fn add_logprobs(all: &mut Option<Value>, more: Option<&Value>) {
-    let Some(more) = more.filter(|value| !is_blank(value)) else { return };
-    let bytes = |value: &Value| serde_json::to_vec(value).map_or(0, |bytes| bytes.len());
-    let before = match all {
-        Some(Value::Object(cut)) => cut.get("bytes").and_then(Value::as_u64).unwrap_or(0) as usize,
-        Some(value) => bytes(value),
-        None => 0,
-    };
-    let total = before + bytes(more);
-    match all {
-        Some(Value::Array(list)) if total <= MAX_LOGPROBS => list.push(more.clone()),
-        None if total <= MAX_LOGPROBS => *all = Some(Value::Array(vec![more.clone()])),
-        _ => *all = Some(serde_json::json!({"cut": true, "bytes": total})),
+/// Log-probabilities as they are found, choice by choice or frame by frame.
+#[derive(Debug, Default)]
+pub(crate) struct Logprobs {
+    kept: Vec<Value>,
+    bytes: usize,
+}
+
+impl Logprobs {
+    pub(crate) fn add(&mut self, more: Option<&Value>) {
+        let Some(more) = more.filter(|value| !is_blank(value)) else { return };
+        self.bytes += more.to_string().len();
+        if self.bytes <= MAX_LOGPROBS {
+            self.kept.push(more.clone());
+        }
+    }
+
+    /// What was kept; where that is not all, the last entry says so.
+    pub(crate) fn value(&self) -> Option<Value> {
+        let mut kept = self.kept.clone();
+        if self.bytes > MAX_LOGPROBS {
+            kept.push(serde_json::json!({"cut": true, "bytes": self.bytes}));
+        }
+        (!kept.is_empty()).then_some(Value::Array(kept))
     }
 }
 
@@ -215,13 +228,15 @@ fn tool_call(choice: u32, id: Option<&Value>, call: &Value, arguments: &[&str]) 
 /// Tool calls and log-probabilities among the items of a Messages or Responses answer.
 fn items(walk: &Walk, parsed: &mut ParsedResponse, value: &Value) -> Result<(), WireError> {
     let items = value.as_array().ok_or_else(|| WireError::wrong(walk.path(), "an array"))?;
+    let mut logprobs = Logprobs::default();
     for item in items {
         parsed.tool_calls.extend(item_call(item));
         let parts = item.get("content").and_then(Value::as_array).into_iter().flatten();
         for part in parts {
-            add_logprobs(&mut parsed.logprobs, part.get("logprobs"));
+            logprobs.add(part.get("logprobs"));
         }
     }
+    parsed.logprobs = logprobs.value();
     Ok(())
 }
 

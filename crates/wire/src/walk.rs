@@ -291,13 +291,9 @@ impl Walk {
     }
 
     fn decoded(&mut self, text: &str, voice: Voice) {
-        if memchr::memchr(b'\\', text.as_bytes()).is_none() {
-            return;
+        if let Some(decoded) = decoded(text) {
+            self.push(format!("{}{DECODED}", self.path), decoded, voice);
         }
-        let Ok(value) = json::parse_str(text) else { return };
-        let mut out = String::with_capacity(text.len());
-        strings(&value, &mut out);
-        self.push(format!("{}{DECODED}", self.path), out, voice);
     }
 
     /// A tree whose shape its author chose: every string is one field, all keys together another.
@@ -382,6 +378,15 @@ fn voiced(members: &Map<String, Value>, kind: &str, voice: Voice) -> Voice {
         part: typed.part.unwrap_or(voice.part),
         bytes: bytes.or(typed.bytes).unwrap_or(voice.bytes),
     }
+}
+
+/// The keys and strings of JSON text that has escapes, unescaped, one per line.
+pub(crate) fn decoded(text: &str) -> Option<String> {
+    memchr::memchr(b'\\', text.as_bytes())?;
+    let value = json::parse_str(text).ok()?;
+    let mut out = String::with_capacity(text.len());
+    strings(&value, &mut out);
+    Some(out).filter(|out| !out.is_empty())
 }
 
 fn strings(value: &Value, out: &mut String) {

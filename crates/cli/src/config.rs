@@ -1,0 +1,196 @@
+//! Process settings: one TOML file, strict keys, every default written down in
+//! `config.default.toml`, which is parsed first and thus cannot lie.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+/// The commented defaults.
+pub const DEFAULT: &str = include_str!("config.default.toml");
+
+/// The whole file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where state lives.
+    pub data_dir: PathBuf,
+    /// Log level.
+    pub log: String,
+    /// Log format.
+    pub log_format: LogFormat,
+    /// The data plane.
+    pub gateway: GatewayConfig,
+    /// The control plane.
+    pub control: ControlConfig,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// `[gateway]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Name in reports and logs.
+    pub name: String,
+    /// Control's base URL.
+    pub control_url: String,
+    /// Secret reference of the node token; empty: `node.token` in the data directory.
+    pub node_token: String,
+    /// Proxies that are believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Private hosts that webhooks may reach.
+    pub outbound_allow: Vec<String>,
+    /// Requests in flight.
+    pub concurrent: u32,
+    /// Connections.
+    pub connections: u32,
+    /// Bytes of a head.
+    pub header_bytes: usize,
+    /// Fields of a head.
+    pub header_fields: usize,
+    /// Drain time.
+    pub drain_seconds: u64,
+}
+
+/// `[control]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlConfig {
+    /// Where API and console listen.
+    pub listen: SocketAddr,
+    /// Database URL or secret reference; empty: SQLite in the data directory.
+    pub database: String,
+    /// Console links; empty: from `listen`.
+    pub public_url: String,
+}
+
+impl Config {
+    /// The defaults, with `path` on top if given.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let mut table: toml::Table = DEFAULT.parse().context("the embedded defaults")?;
+        if let Some(path) = path {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read the config file {}", path.display()))?;
+            let own: toml::Table =
+                text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+            overlay(&mut table, own);
+        }
+        let place = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+        let config: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
+            .map_err(|error| anyhow::anyhow!("{place}: at `{}`: {}", error.path(), error.inner()))?;
+        config.check().with_context(|| place)?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let name = &self.gateway.name;
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+        if name.is_empty() || name.len() > 32 || !name.chars().all(fits) {
+            bail!("gateway.name: {name:?} must be 1 to 32 of a-z 0-9 - .");
+        }
+        if !matches!(self.log.as_str(), "error" | "warn" | "info" | "debug" | "trace") {
+            bail!("log: {:?} is not one of error, warn, info, debug, trace", self.log);
+        }
+        if self.gateway.concurrent == 0 || self.gateway.connections == 0 {
+            bail!("gateway.concurrent and gateway.connections must be at least 1");
+        }
+        if self.gateway.header_bytes < 8_192 {
+            bail!("gateway.header_bytes must be at least 8192");
+        }
+        if !self.gateway.control_url.starts_with("http://")
+            && !self.gateway.control_url.starts_with("https://")
+        {
+            bail!("gateway.control_url must start with http:// or https://");
+        }
+        Ok(())
+    }
+
+    /// The database URL, with a secret reference resolved.
+    pub fn database_url(&self) -> anyhow::Result<String> {
+        let database = &self.control.database;
+        if database.is_empty() {
+            let path = self.data_dir.join("quell.db");
+            return Ok(format!("sqlite://{}?mode=rwc", path.display()));
+        }
+        if database.starts_with("env:") || database.starts_with("file:") {
+            use secrecy::ExposeSecret;
+            let secret = quell_gateway::secrets::resolve(database).context("control.database")?;
+            return Ok(secret.expose_secret().to_owned());
+        }
+        Ok(database.clone())
+    }
+
+    /// How people reach the console.
+    pub fn public_url(&self) -> String {
+        if self.control.public_url.is_empty() {
+            format!("http://{}", self.control.listen)
+        } else {
+            self.control.public_url.trim_end_matches('/').to_owned()
+        }
+    }
+}
+
+/// Puts `over` on top of `base`, table by table. Keys unknown to `base` stay, so that the strict
+/// pass names them.
+fn overlay(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => overlay(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(Some(file.path())).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn defaults_load_and_listen_on_loopback_only() {
+        let config = Config::load(None).unwrap();
+        assert!(config.gateway.listen.ip().is_loopback());
+        assert!(config.control.listen.ip().is_loopback());
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_types_are_refused_with_their_place() {
+        for (text, place) in [
+            ("[gateway]\nlisten_on = \"x\"", "listen_on"),
+            ("[gateway]\nconcurrent = \"many\"", "gateway.concurrent"),
+            ("colour = 1", "colour"),
+            ("log = \"loud\"", "loud"),
+            ("[gateway]\nname = \"UPPER\"", "UPPER"),
+            ("[control", "not TOML"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(place), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_partial_file_keeps_the_other_defaults() {
+        let config = load("[gateway]\nname = \"gw-2\"").unwrap();
+        assert_eq!(config.gateway.name, "gw-2");
+        assert_eq!(config.gateway.concurrent, 4096);
+    }
+}

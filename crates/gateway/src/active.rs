@@ -1,0 +1,254 @@
+//! What the gateway runs on right now: one snapshot, compiled. Swapped whole, never edited.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quell_detection::{PatternSet, RuleSet};
+use quell_domain::application::{Application, KeyBinding, Upstream};
+use quell_domain::snapshot::Snapshot;
+use quell_outbound::{UpstreamClient, UpstreamOptions};
+use quell_response::{Breaker, Table};
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::secrets;
+
+/// One compiled snapshot.
+#[derive(Debug)]
+pub(crate) struct Active {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its hash.
+    pub hash: String,
+    /// The rules it judges with.
+    pub rules: Arc<RuleSet>,
+    /// The measures in force.
+    pub table: Table,
+    /// The snapshot itself, for probes and for what is being lifted.
+    pub snapshot: Arc<Snapshot>,
+    applications: HashMap<String, Arc<ActiveApplication>>,
+    keys: HashMap<[u8; 32], KeyBinding>,
+    upstreams: HashMap<String, Arc<ActiveUpstream>>,
+    content_digest: String,
+}
+
+/// An application with what the hot path needs at hand.
+#[derive(Debug)]
+pub(crate) struct ActiveApplication {
+    /// As configured.
+    pub config: Application,
+    /// Requests in flight, up to its limit.
+    pub slots: Arc<Semaphore>,
+    /// The key that signs its user tokens.
+    pub user_token_secret: Option<SecretString>,
+    /// The key that signs its hand-offs.
+    pub handoff_secret: Option<SecretString>,
+}
+
+/// An upstream with its secret and breaker.
+#[derive(Debug)]
+pub(crate) struct ActiveUpstream {
+    /// As configured.
+    pub config: Upstream,
+    /// Its API key, if the operator set one.
+    pub secret: Option<SecretString>,
+    /// Opens after failures in a row.
+    pub breaker: Breaker,
+    /// Its connections.
+    pub client: UpstreamClient,
+}
+
+/// Why a snapshot cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivateError {
+    /// The stated hash is not the content's.
+    #[error("the snapshot's hash does not match its content; it was damaged on the way or on disk")]
+    Damaged,
+    /// Epochs only rise.
+    #[error("snapshot epoch {offered} is not above epoch {held}, which this gateway already runs")]
+    Stale {
+        /// The epoch offered.
+        offered: u64,
+        /// The epoch held.
+        held: u64,
+    },
+    /// The detection content does not compile.
+    #[error("detection content does not compile: {0}")]
+    Rules(String),
+    /// A measure does not compile.
+    #[error("enforcement table does not compile: {0}")]
+    Table(String),
+    /// A secret reference does not resolve.
+    #[error("{what}: {source}")]
+    Secret {
+        /// Whose secret.
+        what: String,
+        /// Why.
+        source: secrets::SecretError,
+    },
+    /// An application names an upstream that is not there.
+    #[error("application {application:?} names upstream {upstream:?}, which does not exist")]
+    UnknownUpstream {
+        /// The application.
+        application: String,
+        /// The upstream.
+        upstream: String,
+    },
+    /// No HTTP client can be made.
+    #[error("no HTTP client: {0}")]
+    Client(String),
+    /// A key's hash is not 64 hex digits.
+    #[error("key {0} has a malformed hash")]
+    KeyHash(String),
+}
+
+impl Active {
+    /// Compiles `snapshot`, keeping from `held` whatever did not change: compiled rules, open
+    /// breakers, requests in flight.
+    pub(crate) fn compile(
+        snapshot: Arc<Snapshot>,
+        held: Option<&Active>,
+    ) -> Result<Self, ActivateError> {
+        if !snapshot.is_intact() {
+            return Err(ActivateError::Damaged);
+        }
+        if let Some(held) = held.filter(|held| held.epoch >= snapshot.epoch) {
+            return Err(ActivateError::Stale { offered: snapshot.epoch, held: held.epoch });
+        }
+        let content = &snapshot.content;
+        let content_digest = digest_content(&snapshot);
+        let rules = match held.filter(|held| held.content_digest == content_digest) {
+            Some(held) => Arc::clone(&held.rules),
+            None => Arc::new(
+                RuleSet::compile(&quell_detection::with_overrides(&content.content))
+                    .map_err(|errors| ActivateError::Rules(errors.to_string()))?,
+            ),
+        };
+        let table = Table::compile(snapshot.epoch, &content.measures)
+            .map_err(|error| ActivateError::Table(error.to_string()))?;
+        let mut upstreams = HashMap::with_capacity(content.upstreams.len());
+        for config in &content.upstreams {
+            upstreams.insert(config.name.clone(), activate_upstream(config, held)?);
+        }
+        let mut applications = HashMap::with_capacity(content.applications.len());
+        for config in &content.applications {
+            if let Some(upstream) = config.upstreams.iter().find(|u| !upstreams.contains_key(*u)) {
+                return Err(ActivateError::UnknownUpstream {
+                    application: config.name.clone(),
+                    upstream: upstream.clone(),
+                });
+            }
+            applications.insert(config.name.clone(), activate_application(config, held)?);
+        }
+        let mut keys = HashMap::with_capacity(content.keys.len());
+        for key in &content.keys {
+            let mut hash = [0_u8; 32];
+            hex::decode_to_slice(&key.sha256, &mut hash)
+                .map_err(|_| ActivateError::KeyHash(key.id.to_string()))?;
+            keys.insert(hash, key.clone());
+        }
+        Ok(Self {
+            epoch: snapshot.epoch,
+            hash: snapshot.hash.clone(),
+            rules,
+            table,
+            snapshot,
+            applications,
+            keys,
+            upstreams,
+            content_digest,
+        })
+    }
+
+    /// The application of that name.
+    pub(crate) fn application(&self, name: &str) -> Option<&Arc<ActiveApplication>> {
+        self.applications.get(name)
+    }
+
+    /// The upstream of that name.
+    pub(crate) fn upstream(&self, name: &str) -> Option<&Arc<ActiveUpstream>> {
+        self.upstreams.get(name)
+    }
+
+    /// The binding of a presented key. Looked up by its SHA-256, so that the time taken says
+    /// nothing about the key.
+    pub(crate) fn key(&self, presented: &str) -> Option<&KeyBinding> {
+        let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        self.keys.get(&hash)
+    }
+
+    /// Upstreams whose breaker is not closed.
+    pub(crate) fn open_breakers(&self, now: Duration) -> Vec<String> {
+        let mut open: Vec<String> = self
+            .upstreams
+            .values()
+            .filter(|upstream| upstream.breaker.is_open(now))
+            .map(|upstream| upstream.config.name.clone())
+            .collect();
+        open.sort();
+        open
+    }
+
+    /// Patterns of the application's measures.
+    pub(crate) fn patterns(&self, application: &str) -> Arc<PatternSet> {
+        self.table.patterns(application)
+    }
+}
+
+fn digest_content(snapshot: &Snapshot) -> String {
+    let bytes = serde_json::to_vec(&snapshot.content.content).unwrap_or_default();
+    quell_domain::canonical::sha256_hex(&bytes)
+}
+
+fn resolve(what: String, reference: Option<&str>) -> Result<Option<SecretString>, ActivateError> {
+    reference
+        .map(secrets::resolve)
+        .transpose()
+        .map_err(|source| ActivateError::Secret { what, source })
+}
+
+fn activate_upstream(
+    config: &Upstream,
+    held: Option<&Active>,
+) -> Result<Arc<ActiveUpstream>, ActivateError> {
+    if let Some(same) =
+        held.and_then(|held| held.upstream(&config.name)).filter(|held| held.config == *config)
+    {
+        return Ok(Arc::clone(same));
+    }
+    Ok(Arc::new(ActiveUpstream {
+        config: config.clone(),
+        secret: resolve(format!("upstream {:?}", config.name), config.secret.as_deref())?,
+        breaker: Breaker::new(config.breaker_failures, Duration::from_secs(config.breaker_seconds)),
+        client: UpstreamClient::new(&UpstreamOptions {
+            connect_timeout: Duration::from_millis(config.connect_ms),
+            ..UpstreamOptions::default()
+        })
+        .map_err(|error| ActivateError::Client(error.to_string()))?,
+    }))
+}
+
+fn activate_application(
+    config: &Application,
+    held: Option<&Active>,
+) -> Result<Arc<ActiveApplication>, ActivateError> {
+    let held = held.and_then(|held| held.application(&config.name));
+    if let Some(same) = held.filter(|held| held.config == *config) {
+        return Ok(Arc::clone(same));
+    }
+    let slots =
+        held.filter(|held| held.config.limits.concurrent == config.limits.concurrent).map_or_else(
+            || Arc::new(Semaphore::new(config.limits.concurrent as usize)),
+            |held| Arc::clone(&held.slots),
+        );
+    let handoff = config.fallback.handoff.as_ref().map(|handoff| handoff.secret.as_str());
+    let what = |of: &str| format!("application {:?}, {of}", config.name);
+    Ok(Arc::new(ActiveApplication {
+        user_token_secret: resolve(what("user_token_secret"), config.user_token_secret.as_deref())?,
+        handoff_secret: resolve(what("fallback.handoff.secret"), handoff)?,
+        slots,
+        config: config.clone(),
+    }))
+}

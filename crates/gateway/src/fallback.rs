@@ -1,0 +1,118 @@
+//! Level 3: deterministic answers instead of the model, in the right wire shape.
+
+use std::time::Duration;
+
+use quell_domain::application::FallbackPlan;
+use quell_domain::interaction::Endpoint;
+use quell_response::Treatment;
+use quell_wire::{RefusalReason, WireReply};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::exchange::{Exchange, Stop};
+
+/// How long the receiver of a hand-off may take.
+const HANDOFF_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The answer, if the treatment says fallback.
+pub(crate) async fn answer(exchange: &Exchange, treatment: &Treatment) -> Option<WireReply> {
+    treatment.fallback.as_ref()?;
+    let endpoint = exchange.record.endpoint;
+    let Some(request) = exchange.request.as_ref().filter(|_| endpoint != Endpoint::Embeddings)
+    else {
+        let Stop::Refused(refusal) = exchange.refuse_contained(RefusalReason::ShutDown) else {
+            return None;
+        };
+        return Some(quell_wire::refuse(endpoint, &refusal));
+    };
+    let plan = &exchange.application.as_ref()?.config.fallback;
+    let text = match handoff(exchange, plan).await {
+        Some(text) => text,
+        None => canned(plan, &quell_wire::last_user_text(request)).to_owned(),
+    };
+    Some(quell_wire::fallback_reply(&quell_wire::Fallback {
+        endpoint,
+        stream: request.stream,
+        text: &text,
+        model: exchange.record.model_asked.as_deref().unwrap_or("fallback"),
+        id: &exchange.record.id.uuid().simple().to_string(),
+        created_unix: exchange.record.started_at.as_second(),
+        include_usage: request.include_usage,
+    }))
+}
+
+/// The first intent with a keyword in `said`, else the plan's own text.
+fn canned<'a>(plan: &'a FallbackPlan, said: &str) -> &'a str {
+    let said = said.to_lowercase();
+    let speaks_of = |word: &String| !word.is_empty() && said.contains(&word.to_lowercase());
+    plan.intents
+        .iter()
+        .find(|intent| intent.keywords.iter().any(speaks_of))
+        .map_or(plan.text.as_str(), |intent| intent.text.as_str())
+}
+
+/// Hands the conversation over to people: a signed webhook with a reference, never the text. None
+/// when there is no hand-off or its receiver did not take it.
+async fn handoff(exchange: &Exchange, plan: &FallbackPlan) -> Option<String> {
+    let application = exchange.application.as_ref()?;
+    let (handoff, secret) = (plan.handoff.as_ref()?, application.handoff_secret.as_ref()?);
+    let id = exchange.record.id.uuid().simple().to_string();
+    let ticket = format!("Q-{}", id.get(id.len().saturating_sub(10)..)?.to_uppercase());
+    if exchange.probe.is_some() {
+        return Some(handoff.text.replace("{ticket}", &ticket));
+    }
+    let body = json!({
+        "ticket": ticket,
+        "application": application.config.name,
+        "interaction": exchange.record.id.to_string(),
+        "session": exchange.record.principal.session,
+        "user": exchange.record.principal.user,
+        "at": exchange.record.started_at.to_string(),
+    });
+    let shared = &exchange.shared;
+    let sent = shared.webhooks.post_signed(
+        &handoff.url,
+        secret.expose_secret().as_bytes(),
+        body.to_string().into(),
+        shared.clock.now().as_second(),
+    );
+    match tokio::time::timeout(HANDOFF_TIMEOUT, sent).await {
+        Ok(Ok(status)) if (200..300).contains(&status) => {
+            Some(handoff.text.replace("{ticket}", &ticket))
+        }
+        Ok(Ok(status)) => {
+            tracing::warn!(interaction.id = %exchange.record.id, status, "the hand-off receiver refused; answering with canned text");
+            None
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(interaction.id = %exchange.record.id, %error, "the hand-off receiver is down; answering with canned text");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(interaction.id = %exchange.record.id, "the hand-off receiver did not answer in time; answering with canned text");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quell_domain::application::FallbackIntent;
+
+    #[test]
+    fn the_first_intent_with_a_keyword_answers() {
+        let intent = |word: &str, text: &str| FallbackIntent {
+            keywords: vec![word.into()],
+            text: text.into(),
+        };
+        let plan = FallbackPlan {
+            intents: vec![intent("Refund", "refunds"), intent("order", "orders")],
+            text: "default".into(),
+            handoff: None,
+        };
+        assert_eq!(canned(&plan, "where is my ORDER and my refund"), "refunds");
+        assert_eq!(canned(&plan, "my order"), "orders");
+        assert_eq!(canned(&plan, "hello"), "default");
+    }
+}

@@ -1,0 +1,78 @@
+//! The listener: connections, their limits, and a shutdown that lets running requests finish.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::exchange;
+use crate::shared::Shared;
+
+/// How long a client may take to send a request's head.
+const HEADER_SECONDS: u64 = 15;
+
+/// Accepts until `stop`, then drains.
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
+    let connections = Arc::new(Semaphore::new(shared.options.connections as usize));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors or the like: give it a moment instead of spinning.
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+            tracing::warn!(limit = shared.options.connections, "connection refused: at the limit");
+            continue;
+        };
+        let serving = Arc::clone(&shared);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let shared = Arc::clone(&serving);
+            async move { Ok::<_, Infallible>(exchange::serve(shared, request, peer).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(HEADER_SECONDS))
+            .max_headers(shared.options.header_fields)
+            .max_buf_size(shared.options.header_bytes)
+            .serve_connection(TokioIo::new(stream), service);
+        let watched = graceful.watch(connection);
+        shared.tasks.spawn(async move {
+            if let Err(error) = watched.await {
+                tracing::debug!(%error, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let drain = Duration::from_secs(shared.options.drain_seconds);
+    let finished = async {
+        graceful.shutdown().await;
+        shared.tasks.close();
+        shared.tasks.wait().await;
+    };
+    if tokio::time::timeout(drain, finished).await.is_err() {
+        tracing::warn!(
+            in_flight = shared.counters.in_flight.load(Ordering::Relaxed),
+            "drain time is over; stopping with requests running"
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! What all exchanges of one gateway share.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use quell_domain::clock::SharedClock;
+use quell_domain::id::SharedIds;
+use quell_domain::interaction::Interaction;
+use quell_lake::LogWriter;
+use quell_outbound::{GuardedClient, UpstreamClient};
+use secrecy::SecretString;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::active::Active;
+use crate::probe::Probes;
+
+/// Process settings of a gateway.
+#[derive(Debug, Clone)]
+pub struct GatewayOptions {
+    /// This gateway's name in reports and logs.
+    pub name: String,
+    /// Where its snapshot and interaction log live.
+    pub data_dir: PathBuf,
+    /// Control's base URL, e.g. `http://127.0.0.1:8601`.
+    pub control_url: String,
+    /// The token that identifies this gateway to control.
+    pub node_token: SecretString,
+    /// Proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Hosts that hand-off webhooks may reach although they are private.
+    pub outbound_allow: Vec<String>,
+    /// Requests in flight over all applications.
+    pub concurrent: u32,
+    /// Connections open at once.
+    pub connections: u32,
+    /// Bytes of a request's head.
+    pub header_bytes: usize,
+    /// Header fields of a request.
+    pub header_fields: usize,
+    /// How long running requests may take to finish at shutdown, seconds.
+    pub drain_seconds: u64,
+}
+
+impl GatewayOptions {
+    /// Every default.
+    pub fn new(name: &str, data_dir: PathBuf, control_url: &str, node_token: SecretString) -> Self {
+        Self {
+            name: name.to_owned(),
+            data_dir,
+            control_url: control_url.to_owned(),
+            node_token,
+            trusted_proxies: Vec::new(),
+            outbound_allow: Vec::new(),
+            concurrent: 4_096,
+            connections: 8_192,
+            header_bytes: 64 * 1024,
+            header_fields: 100,
+            drain_seconds: 60,
+        }
+    }
+}
+
+/// The state behind every exchange.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub name: String,
+    pub options: GatewayOptions,
+    pub clock: SharedClock,
+    pub ids: SharedIds,
+    pub log: LogWriter,
+    /// The way to control.
+    pub control: UpstreamClient,
+    pub webhooks: GuardedClient,
+    pub probes: Probes,
+    pub known_responses: KnownResponses,
+    /// Requests in flight over all applications.
+    pub slots: Arc<Semaphore>,
+    /// Where the gateway listens, for its own probes.
+    pub address: SocketAddr,
+    pub counters: Counters,
+    /// Connections and streams that a shutdown waits for.
+    pub tasks: TaskTracker,
+    /// Asks for a round of probes.
+    pub probe_now: Notify,
+    active: ArcSwapOption<Active>,
+    epoch: watch::Sender<u64>,
+}
+
+/// What is counted for reports.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub in_flight: AtomicU64,
+    pub recorded: AtomicU64,
+    pub record_failed: AtomicU64,
+}
+
+/// The parts of [`Shared`] that are made before it.
+#[derive(Debug)]
+pub(crate) struct SharedParts {
+    pub options: GatewayOptions,
+    pub name: String,
+    pub clock: SharedClock,
+    pub ids: SharedIds,
+    pub log: LogWriter,
+    /// The way to control.
+    pub control: UpstreamClient,
+    pub webhooks: GuardedClient,
+    pub address: SocketAddr,
+}
+
+impl Shared {
+    pub(crate) fn new(parts: SharedParts) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(parts.options.concurrent as usize)),
+            probes: Probes::new(Arc::clone(&parts.ids)),
+            known_responses: KnownResponses::default(),
+            counters: Counters::default(),
+            tasks: TaskTracker::new(),
+            probe_now: Notify::new(),
+            active: ArcSwapOption::empty(),
+            epoch: watch::Sender::new(0),
+            name: parts.name,
+            options: parts.options,
+            clock: parts.clock,
+            ids: parts.ids,
+            log: parts.log,
+            control: parts.control,
+            webhooks: parts.webhooks,
+            address: parts.address,
+        }
+    }
+
+    /// What the gateway runs on, if anything yet.
+    pub(crate) fn active(&self) -> Option<Arc<Active>> {
+        self.active.load_full()
+    }
+
+    /// Swaps in `active` and wakes running streams.
+    pub(crate) fn activate(&self, active: Active) {
+        let epoch = active.epoch;
+        self.active.store(Some(Arc::new(active)));
+        self.epoch.send_replace(epoch);
+    }
+
+    /// Changes whenever a new epoch is in force.
+    pub(crate) fn epochs(&self) -> watch::Receiver<u64> {
+        self.epoch.subscribe()
+    }
+
+    pub(crate) fn count_recorded(&self) {
+        self.counters.recorded.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts one request in flight for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Shared>);
+
+impl InFlight {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Provider-side response ids whose content passed through this gateway, so that
+/// `previous_response_id` can be followed. Bounded; the oldest are forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct KnownResponses(Mutex<KnownInner>);
+
+#[derive(Debug, Default)]
+struct KnownInner {
+    order: VecDeque<String>,
+    applications: HashMap<String, String>,
+}
+
+/// Response ids remembered.
+const KNOWN_RESPONSES_MAX: usize = 50_000;
+
+impl KnownResponses {
+    /// Remembers the response of an exchange that was delivered.
+    pub(crate) fn remember(&self, record: &Interaction) {
+        let Some(id) = record.response_id.as_ref().filter(|id| id.len() <= 256) else { return };
+        if record.status >= 300 || record.cut.is_some() {
+            return;
+        }
+        let mut inner = self.0.lock();
+        if inner.applications.insert(id.clone(), record.application.clone()).is_none() {
+            inner.order.push_back(id.clone());
+        }
+        while inner.order.len() > KNOWN_RESPONSES_MAX {
+            if let Some(oldest) = inner.order.pop_front() {
+                inner.applications.remove(&oldest);
+            }
+        }
+    }
+
+    /// Whether `id` was given to `application` through this gateway.
+    pub(crate) fn contains(&self, application: &str, id: &str) -> bool {
+        self.0.lock().applications.get(id).is_some_and(|known| known == application)
+    }
+}

@@ -1,0 +1,367 @@
+//! Phases 6 to 8 while the bytes pass: inspect response, settle, record.
+//!
+//! Frames wait in [`HeldFrames`] for as long as their text is a live prefix of something that
+//! must not leave. A stream is cut with the wire format's own error event when a match resolves,
+//! when a newer table forbids it, or at a limit; the terminal frames leave only after the record
+//! is with the kernel.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use http_body_util::BodyExt;
+use quell_detection::{OwnedContext, StreamInspection, StreamStep};
+use quell_domain::interaction::{Cause, Cut, Endpoint, Outcome};
+use quell_domain::rule::FailMode;
+use quell_wire::{Refusal, RefusalReason, SseParser, StreamReader};
+use tokio::sync::{mpsc, watch};
+
+use crate::body::{ReplyBody, STREAM_QUEUE};
+use crate::exchange::{Exchange, Stop};
+use crate::forward::{self, Forwarded, UpstreamBody};
+use crate::held::HeldFrames;
+use crate::{record, reply};
+
+/// Starts the reply and the pump behind it.
+pub(crate) fn start(mut exchange: Exchange, upstream: Forwarded) -> Response<ReplyBody> {
+    forward::note_provider(&mut exchange.record, &upstream.headers);
+    exchange.record.stream = true;
+    let (client, chunks) = mpsc::channel(STREAM_QUEUE);
+    let body = ReplyBody::Stream(chunks);
+    let response = reply::passed_on(upstream.status, &upstream.headers, body, &exchange);
+    let shared = Arc::clone(&exchange.shared);
+    let pump = Pump::new(exchange, upstream.status, client);
+    shared.tasks.spawn(pump.run(upstream.body));
+    response
+}
+
+/// How a stream ended.
+#[derive(Debug)]
+enum End {
+    /// The provider's own end.
+    Done,
+    /// Cut for a cause; with the field and byte where the match began, if a match was it.
+    Cut { cause: Cause, at: Option<(String, usize)> },
+    /// Something went wrong that the client must be told.
+    Broken { by: &'static str, refusal: Refusal },
+    /// Nobody is listening any more.
+    ClientGone,
+}
+
+struct Pump {
+    exchange: Exchange,
+    status: u16,
+    client: mpsc::Sender<Bytes>,
+    parser: SseParser,
+    reader: StreamReader,
+    inspection: Option<StreamInspection>,
+    held: HeldFrames,
+    epochs: watch::Receiver<u64>,
+    received_bytes: u64,
+}
+
+impl Pump {
+    fn new(exchange: Exchange, status: u16, client: mpsc::Sender<Bytes>) -> Self {
+        let inspected = exchange.record.endpoint != Endpoint::Forwarded;
+        let mut epochs = exchange.shared.epochs();
+        epochs.mark_changed();
+        Self {
+            status,
+            client,
+            parser: SseParser::default(),
+            reader: StreamReader::new(exchange.record.endpoint),
+            inspection: inspected.then(|| inspection(&exchange)),
+            held: HeldFrames::default(),
+            epochs,
+            received_bytes: 0,
+            exchange,
+        }
+    }
+
+    async fn run(mut self, body: UpstreamBody) {
+        let end = self.pass(body).await;
+        self.end(end).await;
+    }
+
+    /// Passes frames on until the stream ends one way or another.
+    async fn pass(&mut self, mut body: UpstreamBody) -> End {
+        let Ok(application) = self.exchange.application() else { return End::ClientGone };
+        let limits = &application.config.limits;
+        let deadline = tokio::time::sleep(Duration::from_secs(limits.exchange_seconds.into()));
+        tokio::pin!(deadline);
+        let client = self.client.clone();
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                changed = self.epochs.changed() => {
+                    match self.forbidden().filter(|_| changed.is_ok()) {
+                        Some(cause) => return End::Cut { cause, at: None },
+                        None => continue,
+                    }
+                }
+                () = client.closed() => return End::ClientGone,
+                () = &mut deadline => {
+                    return limit("exchange_seconds", "this stream ran longer than this application allows");
+                }
+                chunk = body.frame() => chunk,
+            };
+            let data = match chunk {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(_)) => return upstream_broken("the model provider broke off the stream"),
+                None => return self.upstream_ended(),
+            };
+            self.received_bytes += data.len() as u64;
+            if self.received_bytes > limits.response_bytes {
+                return limit(
+                    "response_bytes",
+                    "this stream is longer than this application allows",
+                );
+            }
+            if let ControlFlow::Break(end) = self.take(&data).await {
+                return end;
+            }
+        }
+    }
+
+    /// One chunk from the provider.
+    async fn take(&mut self, data: &Bytes) -> ControlFlow<End> {
+        if self.inspection.is_none() {
+            self.note_first_byte();
+            return match self.client.send(data.clone()).await {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(End::ClientGone),
+            };
+        }
+        self.parser.push(data);
+        loop {
+            let frame = match self.parser.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => return self.unreadable(&error),
+            };
+            let deltas = match self.reader.read(&frame) {
+                Ok(deltas) => deltas,
+                Err(error) => return self.unreadable(&error),
+            };
+            let inspected: Vec<_> = deltas
+                .iter()
+                .filter(|delta| !delta.repeat)
+                .map(|delta| (delta.field.clone(), delta.part.clone(), delta.text.clone()))
+                .collect();
+            self.held.push(frame, deltas);
+            for (field, part, text) in inspected {
+                self.inspect(|inspection| inspection.push(&field, &part, &text))?;
+            }
+            if self.reader.is_done() {
+                return ControlFlow::Break(End::Done);
+            }
+        }
+        let ready = self.held.take_ready();
+        self.send(ready).await
+    }
+
+    /// Runs the inspection and carries out what it says.
+    fn inspect(
+        &mut self,
+        step: impl FnOnce(&mut StreamInspection) -> StreamStep,
+    ) -> ControlFlow<End> {
+        let Some(inspection) = self.inspection.as_mut() else {
+            return ControlFlow::Continue(());
+        };
+        let Ok(step) = catch_unwind(AssertUnwindSafe(|| step(inspection))) else {
+            tracing::error!(interaction.id = %self.exchange.record.id, "an analyzer panicked on a stream");
+            return self.unjudged("analyzer_failure");
+        };
+        self.exchange.record.signals.extend(step.signals);
+        for (field, bytes) in step.released {
+            self.held.release(&field, bytes);
+        }
+        for redaction in step.redactions {
+            self.exchange.cause(Outcome::Redacted, redaction.by);
+            self.held.redact(&redaction.field, redaction.range);
+        }
+        for by in step.would_block {
+            self.exchange.cause(Outcome::WouldBlock, by);
+        }
+        if let Some(cut) = step.cut {
+            let cause = Cause { outcome: Outcome::Blocked, by: cut.by };
+            return ControlFlow::Break(End::Cut { cause, at: Some((cut.field, cut.match_start)) });
+        }
+        for missing in step.not_evaluated {
+            if missing.reason == "budget" {
+                self.unjudged("budget")?;
+            } else {
+                self.exchange.not_evaluated(&missing.reason, &missing.field);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A judgement that could not be made: cut where the application fails closed, else pass the
+    /// rest unjudged.
+    fn unjudged(&mut self, reason: &str) -> ControlFlow<End> {
+        self.exchange.not_evaluated(reason, "");
+        let closed = self
+            .exchange
+            .application
+            .as_ref()
+            .is_none_or(|application| application.config.fail == FailMode::Closed);
+        if closed {
+            let cause = Cause { outcome: Outcome::Blocked, by: format!("fail_closed:{reason}") };
+            return ControlFlow::Break(End::Cut { cause, at: None });
+        }
+        if reason == "analyzer_failure" {
+            self.held.release_all();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn unreadable(&mut self, error: &quell_wire::WireError) -> ControlFlow<End> {
+        tracing::warn!(interaction.id = %self.exchange.record.id, %error, "unreadable stream");
+        self.exchange.not_evaluated("unparseable", "");
+        ControlFlow::Break(upstream_broken("the model provider sent a malformed stream"))
+    }
+
+    fn upstream_ended(&self) -> End {
+        if self.inspection.is_none() || self.reader.is_done() {
+            return End::Done;
+        }
+        upstream_broken("the model provider ended the stream before its end event")
+    }
+
+    /// What a newer table says about this running stream.
+    fn forbidden(&self) -> Option<Cause> {
+        let newest = self.exchange.shared.active()?;
+        let now = self.exchange.shared.clock.now();
+        let record = &self.exchange.record;
+        let subject = self.exchange.subject();
+        newest.table.forbids_running(&subject, self.exchange.active.epoch, now).or_else(|| {
+            let upstream = record.upstream.as_deref()?;
+            newest.table.upstream_forbidden(&record.application, upstream, now)
+        })
+    }
+
+    async fn send(&mut self, ready: BytesMut) -> ControlFlow<End> {
+        if ready.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        self.note_first_byte();
+        match self.client.send(ready.freeze()).await {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(End::ClientGone),
+        }
+    }
+
+    fn note_first_byte(&mut self) {
+        let elapsed = self.exchange.shared.clock.ticks().saturating_sub(self.exchange.started);
+        self.exchange.record.timing.first_byte_us.get_or_insert(elapsed.as_micros() as u64);
+    }
+
+    /// Settles and records, then lets the last bytes leave.
+    async fn end(mut self, mut end: End) {
+        if matches!(end, End::Done)
+            && let ControlFlow::Break(worse) = self.inspect(StreamInspection::finish)
+        {
+            end = worse;
+        }
+        let summary = self.reader.summary();
+        record::note_response(&mut self.exchange.record, &summary);
+        let last = match end {
+            End::Done => {
+                self.held.release_all();
+                self.held.take_ready().freeze()
+            }
+            End::Cut { cause, at } => self.cut(cause, at),
+            End::Broken { by, refusal } => self.broken(by, &refusal),
+            End::ClientGone => {
+                self.note_cut("client", 0);
+                Bytes::new()
+            }
+        };
+        if self.held.has_redactions() {
+            self.exchange.not_evaluated("stream_redacted_digest", "");
+        }
+        let last = match self.exchange.settle(self.status).await {
+            Ok(()) => last,
+            Err(Stop::Refused(refusal)) => {
+                quell_wire::error_frame(self.exchange.record.endpoint, &refusal)
+            }
+            Err(Stop::Answered(_)) => Bytes::new(),
+        };
+        if !last.is_empty() {
+            // A client that left meanwhile has its record; nobody is waiting for these bytes.
+            let _gone = self.client.send(last).await;
+        }
+    }
+
+    fn cut(&mut self, cause: Cause, at: Option<(String, usize)>) -> Bytes {
+        let leaked = at.map_or(0, |(field, start)| {
+            self.held.delivered_bytes(&field).saturating_sub(start) as u64
+        });
+        self.note_cut(&cause.by, leaked);
+        let reason = if cause.outcome == Outcome::ShutDown {
+            RefusalReason::ShutDown
+        } else {
+            RefusalReason::Blocked
+        };
+        // A running stream is never answered by the fallback: it is stopped.
+        let outcome =
+            if cause.outcome == Outcome::ShutDown { cause.outcome } else { Outcome::Blocked };
+        self.exchange.cause(outcome, cause.by);
+        let refusal = self.exchange.contained_refusal(reason);
+        quell_wire::error_frame(self.exchange.record.endpoint, &refusal)
+    }
+
+    fn broken(&mut self, by: &'static str, refusal: &Refusal) -> Bytes {
+        self.note_cut(by, 0);
+        if by.starts_with("limit:") {
+            self.exchange.cause(Outcome::Blocked, by.to_owned());
+        }
+        quell_wire::error_frame(self.exchange.record.endpoint, refusal)
+    }
+
+    fn note_cut(&mut self, by: &str, leaked_chars: u64) {
+        self.exchange.record.cut = Some(Cut {
+            by: by.to_owned(),
+            delivered_chars: self.held.delivered_chars(),
+            leaked_chars,
+        });
+    }
+}
+
+fn inspection(exchange: &Exchange) -> StreamInspection {
+    let application = exchange.application.as_ref();
+    let context = OwnedContext {
+        application: exchange.record.application.clone(),
+        endpoint: exchange.record.endpoint,
+        model: exchange.record.model_asked.clone(),
+        principal: exchange.record.principal.clone(),
+        system_text: exchange.request.as_ref().map(quell_wire::system_text).unwrap_or_default(),
+        canaries: application.map(|a| a.config.canaries.clone()).unwrap_or_default(),
+        tools_offered: exchange.record.tools_offered.clone(),
+        stream: true,
+        parameters: exchange.record.parameters.clone(),
+    };
+    exchange.active.rules.stream(
+        context,
+        exchange.active.patterns(&exchange.record.application),
+        exchange.budget.clone(),
+        exchange.record.id,
+        exchange.request_facts.clone(),
+    )
+}
+
+fn limit(name: &'static str, message: &str) -> End {
+    let by = match name {
+        "exchange_seconds" => "limit:exchange_seconds",
+        _ => "limit:response_bytes",
+    };
+    End::Broken { by, refusal: Refusal::new(RefusalReason::Upstream, message) }
+}
+
+fn upstream_broken(message: &str) -> End {
+    End::Broken { by: "upstream", refusal: Refusal::new(RefusalReason::Upstream, message) }
+}

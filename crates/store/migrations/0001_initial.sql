@@ -151,7 +151,7 @@ CREATE UNIQUE INDEX events_incident ON events (incident, sequence);
 CREATE INDEX events_kind ON events (kind, global_sequence);
 
 CREATE TABLE outbox (
-    sequence BIGINT NOT NULL PRIMARY KEY,
+    id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
     idempotency_key TEXT NOT NULL UNIQUE,
     payload TEXT NOT NULL,

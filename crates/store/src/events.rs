@@ -74,6 +74,8 @@ impl Read {
 
 impl Tx {
     /// Seals and appends an event, and queues it for the ledger.
+    ///
+    /// From here to the commit no other transaction can append: change rows first, append last.
     pub async fn append_event(&mut self, new: NewEvent) -> Result<TimelineEvent, StoreError> {
         // Counting first takes the counter's lock, so that what follows sees every earlier event.
         let global_sequence = self.next("event").await?;

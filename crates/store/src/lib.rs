@@ -6,7 +6,7 @@
 //!
 //! Invariants: every aggregate carries a `version`; an update whose version is no longer the
 //! stored one is [`StoreError::Conflict`], and the caller loads again. Events are never updated.
-//! The SQL is one text for SQLite and PostgreSQL (`docs/adr/0004-one-portable-sql.md`).
+//! The SQL is one text for SQLite and PostgreSQL.
 
 mod accounts;
 mod activity;

@@ -38,8 +38,8 @@ impl OutboxKind {
 /// One piece of queued work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxItem {
-    /// Position in the queue.
-    pub sequence: i64,
+    /// Identity; rises in the order work was queued.
+    pub id: String,
     /// What the receiver recognises a repetition by.
     pub idempotency_key: String,
     /// Particulars.
@@ -63,9 +63,9 @@ impl Read {
         limit: u32,
     ) -> Result<Vec<OutboxItem>, StoreError> {
         let query = sqlx::query(
-            "SELECT sequence, idempotency_key, payload, created_at, attempts, last_error, done_at \
+            "SELECT id, idempotency_key, payload, created_at, attempts, last_error, done_at \
              FROM outbox WHERE kind = $1 AND done_at IS NULL AND due_at <= $2 \
-             ORDER BY sequence LIMIT $3",
+             ORDER BY id LIMIT $3",
         );
         let query = query.bind(kind.as_str()).bind(micros(now)).bind(i64::from(limit));
         let rows = query.fetch_all(self.connection()).await?;
@@ -81,14 +81,14 @@ impl Tx {
         idempotency_key: &str,
         payload: &Value,
     ) -> Result<bool, StoreError> {
-        let sequence = self.next("outbox").await?;
+        let id = self.ids().uuid().simple().to_string();
         let now = micros(self.now());
         let insert = sqlx::query(
             "INSERT INTO outbox \
-             (sequence, kind, idempotency_key, payload, created_at, due_at, attempts) \
+             (id, kind, idempotency_key, payload, created_at, due_at, attempts) \
              VALUES ($1, $2, $3, $4, $5, $5, 0) ON CONFLICT (idempotency_key) DO NOTHING",
         )
-        .bind(sequence)
+        .bind(id)
         .bind(kind.as_str())
         .bind(idempotency_key)
         .bind(payload.to_string())
@@ -97,26 +97,26 @@ impl Tx {
     }
 
     /// Marks work as done.
-    pub async fn outbox_done(&mut self, sequence: i64) -> Result<(), StoreError> {
+    pub async fn outbox_done(&mut self, id: &str) -> Result<(), StoreError> {
         let now = micros(self.now());
-        let update = sqlx::query("UPDATE outbox SET done_at = $1 WHERE sequence = $2");
-        update.bind(now).bind(sequence).execute(self.connection()).await?;
+        let update = sqlx::query("UPDATE outbox SET done_at = $1 WHERE id = $2");
+        update.bind(now).bind(id).execute(self.connection()).await?;
         Ok(())
     }
 
     /// Puts work off after a failed try.
     pub async fn outbox_failed(
         &mut self,
-        sequence: i64,
+        id: &str,
         error: &str,
         retry_at: Timestamp,
     ) -> Result<(), StoreError> {
         let update = sqlx::query(
             "UPDATE outbox SET attempts = attempts + 1, last_error = $1, due_at = $2 \
-             WHERE sequence = $3",
+             WHERE id = $3",
         );
         let error: String = error.chars().take(ERROR_CHARS).collect();
-        let update = update.bind(error).bind(micros(retry_at)).bind(sequence);
+        let update = update.bind(error).bind(micros(retry_at)).bind(id);
         update.execute(self.connection()).await?;
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Tx {
 fn item(row: &AnyRow) -> Result<OutboxItem, StoreError> {
     let payload: &str = row.try_get("payload")?;
     Ok(OutboxItem {
-        sequence: row.try_get("sequence")?,
+        id: row.try_get("id")?,
         idempotency_key: row.try_get("idempotency_key")?,
         payload: serde_json::from_str(payload)
             .map_err(|_| StoreError::corrupt("outbox payload"))?,

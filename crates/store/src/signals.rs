@@ -58,6 +58,26 @@ pub struct SignalCount {
     pub count: i64,
 }
 
+macro_rules! page_of_signals {
+    ($first_condition:literal) => {
+        concat!(
+            "SELECT incident, doc FROM signals WHERE ",
+            $first_condition,
+            " AND (CAST($2 AS TEXT) IS NULL OR application = $2) \
+             AND (CAST($3 AS TEXT) IS NULL OR rule = $3) \
+             AND (CAST($4 AS TEXT) IS NULL OR severity = $4) \
+             AND (CAST($5 AS BIGINT) IS NULL OR at >= $5) \
+             AND (CAST($6 AS BIGINT) IS NULL OR at < $6) \
+             AND (CAST($7 AS BIGINT) IS NULL OR at < $7 OR (at = $7 AND id < $8)) \
+             ORDER BY at DESC, id DESC LIMIT $9"
+        )
+    };
+}
+
+// Two texts, so that an incident's page never walks the signals of all others.
+const OF_ALL: &str = page_of_signals!("CAST($1 AS TEXT) IS NULL");
+const OF_ONE_INCIDENT: &str = page_of_signals!("incident = $1");
+
 impl Read {
     /// A page of signals, newest first.
     pub async fn signals(
@@ -66,17 +86,10 @@ impl Read {
         page: &PageRequest,
     ) -> Result<Page<SignalRecord>, StoreError> {
         let (before, before_id) = split_cursor(page.cursor.as_deref());
-        let query = sqlx::query(
-            "SELECT incident, doc FROM signals WHERE \
-             (CAST($1 AS TEXT) IS NULL OR incident = $1) \
-             AND (CAST($2 AS TEXT) IS NULL OR application = $2) \
-             AND (CAST($3 AS TEXT) IS NULL OR rule = $3) \
-             AND (CAST($4 AS TEXT) IS NULL OR severity = $4) \
-             AND (CAST($5 AS BIGINT) IS NULL OR at >= $5) \
-             AND (CAST($6 AS BIGINT) IS NULL OR at < $6) \
-             AND (CAST($7 AS BIGINT) IS NULL OR at < $7 OR (at = $7 AND id < $8)) \
-             ORDER BY at DESC, id DESC LIMIT $9",
-        )
+        let query = sqlx::query(match filter.incident {
+            Some(_) => OF_ONE_INCIDENT,
+            None => OF_ALL,
+        })
         .bind(filter.incident.map(|id| id.to_string()))
         .bind(&filter.application)
         .bind(&filter.rule)

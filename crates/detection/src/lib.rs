@@ -1,1 +1,29 @@
-//! Quell: detection.
+//! Detection: analyzers and patterns state facts, Sigma rules decide over them, Sigma correlations
+//! count over time.
+//!
+//! Invariants: nothing here does IO or reads a clock. Work is counted in bytes × passes against a
+//! [`Budget`]. The same bytes give the same verdict, redactions and released text however a stream
+//! is split (as long as the budget lasts).
+
+mod analyzers;
+mod budget;
+pub mod content;
+mod event;
+mod fold;
+mod inspect;
+mod judge;
+mod patterns;
+mod rules;
+mod stream;
+mod validate;
+
+pub use analyzers::ANALYZER_FACTS;
+pub use budget::Budget;
+pub use event::{Context, FIELDS};
+pub use inspect::{Decision, Findings, MeasureHit, Redaction};
+pub use patterns::{MAX_LEN, PatternError, PatternPack, PatternSet, PatternSpec};
+pub use rules::{
+    ContentErrors, Diagnostic, Example, Examples, Level, RuleInfo, RuleSet, Runs, Turn, lint,
+};
+pub use stream::{CutReason, StreamInspection, StreamStep};
+pub use validate::Validator;

@@ -1,0 +1,43 @@
+//! What can be said about text and exchanges without a pattern: each analyzer states facts.
+
+pub(crate) mod echo;
+pub(crate) mod encoded;
+pub(crate) mod hidden;
+pub(crate) mod repetition;
+pub(crate) mod sizes;
+pub(crate) mod tools;
+
+/// A fact stated by an analyzer about a stretch of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Raised {
+    pub(crate) fact: &'static str,
+    /// First byte of what it is about.
+    pub(crate) start: usize,
+    /// One past the last.
+    pub(crate) end: usize,
+    /// How many bytes of the field had to be seen to know.
+    pub(crate) trigger: usize,
+}
+
+/// Every fact an analyzer may state, with what it means.
+pub const ANALYZER_FACTS: &[(&str, &str)] = &[
+    ("encoded.attack", "base64 or hex that decodes to a text an injection pattern matches"),
+    ("encoded.text", "base64 or hex that decodes to readable text of 24 characters or more"),
+    ("output.canary", "a planted string of the application leaves"),
+    ("output.system_prompt_echo", "a long passage of the system text leaves, word for word"),
+    ("parameters.choices.gt_8", "more than 8 answers were asked for"),
+    ("parameters.max_tokens.gt_16k", "more than 16,000 output tokens were asked for"),
+    ("text.hidden_characters", "invisible characters inside words"),
+    ("text.hidden_tags", "text in invisible Unicode tag characters"),
+    ("text.repetition", "one word or character repeated hundreds of times"),
+    ("tokens.input.gt_8k", "more than about 8,000 tokens of input"),
+    ("tokens.input.gt_32k", "more than about 32,000 tokens of input"),
+    ("tokens.input.gt_128k", "more than about 128,000 tokens of input"),
+    ("tokens.output.gt_8k", "more than about 8,000 tokens of output"),
+    ("tokens.output.gt_32k", "more than about 32,000 tokens of output"),
+    ("tool.executes_code", "a tool was called whose name says it runs code or commands"),
+    ("tool.not_offered", "a tool was called that the request did not offer"),
+    ("tool.reads_data", "a tool was called whose name says it reads files, mail or records"),
+    ("tool.sends_out", "a tool was called whose name says it sends data somewhere"),
+    ("tools.offered.gt_64", "more than 64 tools were offered"),
+];

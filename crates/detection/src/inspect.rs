@@ -1,0 +1,295 @@
+//! Whole requests and whole responses.
+
+use std::ops::Range;
+
+use quell_domain::id::{InteractionId, MeasureId};
+use quell_domain::interaction::{Cause, NotEvaluated, Outcome, Role, TextField};
+use quell_domain::rule::{Direction, RuleEffect, RuleMode};
+use quell_domain::signal::Signal;
+
+use crate::analyzers::echo::{Echo, Shingles};
+use crate::analyzers::encoded::Encoded;
+use crate::analyzers::hidden::Hidden;
+use crate::analyzers::repetition::Repetition;
+use crate::analyzers::{Raised, sizes, tools};
+use crate::budget::Budget;
+use crate::event::Context;
+use crate::judge::{FactAt, Judge};
+use crate::patterns::{PatternSet, Scanner, Subject};
+use crate::rules::RuleSet;
+
+/// What inspecting one direction of an exchange found.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// Rules that matched.
+    pub signals: Vec<Signal>,
+    /// What was not judged, and why.
+    pub not_evaluated: Vec<NotEvaluated>,
+    /// Patterns of containment measures that matched.
+    pub measure_hits: Vec<MeasureHit>,
+    /// Text that must be replaced, merged and in order of field and position.
+    pub redactions: Vec<Redaction>,
+    /// Facts stated; those of a tool's text also as `tool.<fact>`. Handed on to the judgement of
+    /// the response.
+    pub facts: Vec<String>,
+}
+
+/// A match of a containment measure's pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasureHit {
+    /// The measure.
+    pub measure: MeasureId,
+    /// The field, as a JSON pointer.
+    pub field: String,
+    /// The bytes of the field's text.
+    pub range: Range<usize>,
+}
+
+/// Text of a field that must be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redaction {
+    /// The field, as a JSON pointer.
+    pub field: String,
+    /// The bytes of the field's text.
+    pub range: Range<usize>,
+}
+
+/// What is to be done with the traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing.
+    Continue,
+    /// A rule in shadow mode would have acted.
+    WouldBlock,
+    /// Replace the redactions.
+    Redact,
+    /// Refuse; by `measure:<id>` or `rule:<id>`.
+    Block(String),
+}
+
+impl Findings {
+    /// What is to be done, the strictest cause first.
+    pub fn decision(&self) -> Decision {
+        if let Some(hit) = self.measure_hits.first() {
+            return Decision::Block(format!("measure:{}", hit.measure));
+        }
+        let enforced = self.signals.iter().filter(|signal| signal.mode == RuleMode::Enforce);
+        let strictest = enforced
+            .filter(|signal| signal.effect != RuleEffect::Signal)
+            .max_by_key(|signal| (signal.effect, std::cmp::Reverse(signal.severity)));
+        match strictest {
+            Some(signal) if signal.effect == RuleEffect::Block => {
+                Decision::Block(format!("rule:{}", signal.rule))
+            }
+            Some(_) => Decision::Redact,
+            None if self.causes().is_empty() => Decision::Continue,
+            None => Decision::WouldBlock,
+        }
+    }
+
+    /// Every reason for an outcome, for the record.
+    pub fn causes(&self) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = self
+            .measure_hits
+            .iter()
+            .map(|hit| Cause { outcome: Outcome::Blocked, by: format!("measure:{}", hit.measure) })
+            .collect();
+        causes.extend(self.signals.iter().filter_map(cause));
+        causes.dedup();
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.outcome));
+        causes
+    }
+}
+
+/// What a signal alone leads to.
+pub(crate) fn cause(signal: &Signal) -> Option<Cause> {
+    let outcome = match (signal.effect, signal.mode) {
+        (RuleEffect::Signal, _) => return None,
+        (_, RuleMode::Shadow) => Outcome::WouldBlock,
+        (RuleEffect::Redact, RuleMode::Enforce) => Outcome::Redacted,
+        (RuleEffect::Block, RuleMode::Enforce) => Outcome::Blocked,
+    };
+    Some(Cause { outcome, by: format!("rule:{}", signal.rule) })
+}
+
+impl RuleSet {
+    /// Judges a whole request. `extra` holds the patterns of measures in force.
+    pub fn inspect_request(
+        &self,
+        ctx: &Context<'_>,
+        extra: &PatternSet,
+        fields: &[TextField],
+        budget: &mut Budget,
+        interaction: InteractionId,
+    ) -> Findings {
+        let direction = Direction::Input;
+        let mut run = Run::new(ctx, direction, interaction, &[]);
+        let bytes = fields.iter().map(|field| field.text.len()).sum();
+        for fact in sizes::of_request(bytes, ctx.tools_offered.len(), ctx.parameters) {
+            run.judge.about_exchange(fact);
+        }
+        run.judge.speaker(Role::User);
+        let sets = [&self.input, extra];
+        for field in fields {
+            run.scan(&sets, field, direction, budget);
+            if field.role != Role::System {
+                run.read_input(&self.input, field, budget);
+            }
+        }
+        run.finish(self, budget)
+    }
+
+    /// Judges a whole response. `request_facts` are [`Findings::facts`] of the request.
+    pub fn inspect_response(
+        &self,
+        ctx: &Context<'_>,
+        extra: &PatternSet,
+        fields: &[TextField],
+        budget: &mut Budget,
+        interaction: InteractionId,
+        request_facts: &[String],
+    ) -> Findings {
+        let direction = Direction::Output;
+        let mut run = Run::new(ctx, direction, interaction, request_facts);
+        let bytes = fields.iter().map(|field| field.text.len()).sum();
+        for fact in sizes::of_output(bytes) {
+            run.judge.about_exchange(fact);
+        }
+        for tool in ctx.tools_called {
+            for fact in tools::of_call(tool, ctx.tools_offered) {
+                run.judge.about_exchange(fact);
+            }
+        }
+        run.judge.speaker(Role::Assistant);
+        let canaries = canary_patterns(self, ctx.canaries);
+        let shingles = Shingles::of(ctx.system_text);
+        let sets = [&self.output, extra, &canaries];
+        for field in fields {
+            run.scan(&sets, field, direction, budget);
+            run.read_output(&shingles, field, budget);
+        }
+        run.finish(self, budget)
+    }
+}
+
+/// Patterns of the strings that must not leave.
+pub(crate) fn canary_patterns(rules: &RuleSet, canaries: &[String]) -> PatternSet {
+    let fact = "output.canary";
+    PatternSet::literals(fact, canaries, rules.acts_on_output(fact)).unwrap_or_default()
+}
+
+/// Overlapping matches as one.
+fn merged(mut matches: Vec<FactAt>) -> Vec<Redaction> {
+    matches.sort_by(|a, b| (&a.field, a.start).cmp(&(&b.field, b.start)));
+    let mut merged: Vec<Redaction> = Vec::new();
+    for FactAt { field, start, end, .. } in matches {
+        match merged.last_mut() {
+            Some(last) if last.field == field && start <= last.range.end => {
+                last.range.end = last.range.end.max(end);
+            }
+            _ => merged.push(Redaction { field, range: start..end }),
+        }
+    }
+    merged
+}
+
+/// One direction of one exchange while it is judged.
+struct Run {
+    judge: Judge,
+    findings: Findings,
+    matches: Vec<FactAt>,
+}
+
+impl Run {
+    fn new(
+        ctx: &Context<'_>,
+        direction: Direction,
+        interaction: InteractionId,
+        request_facts: &[String],
+    ) -> Self {
+        let judge = Judge::new(direction, interaction, ctx.event(direction), request_facts);
+        Self { judge, findings: Findings::default(), matches: Vec::new() }
+    }
+
+    fn scan(
+        &mut self,
+        sets: &[&PatternSet],
+        field: &TextField,
+        direction: Direction,
+        budget: &mut Budget,
+    ) {
+        let mut scanner = Scanner::new(sets, field.role, direction);
+        let mut hits = scanner.push(sets, &field.text, budget);
+        hits.extend(scanner.finish(sets, budget));
+        if scanner.crowded() {
+            self.not_evaluated("crowded", &field.field);
+        }
+        for hit in hits {
+            match hit.subject {
+                Subject::Fact(fact) => {
+                    let at = FactAt {
+                        fact: fact.as_ref().to_owned(),
+                        field: field.field.clone(),
+                        start: hit.start,
+                        end: hit.end,
+                    };
+                    self.matches.push(at.clone());
+                    self.judge.about_text(field.role, at);
+                }
+                Subject::Measure(measure) => self.findings.measure_hits.push(MeasureHit {
+                    measure,
+                    field: field.field.clone(),
+                    range: hit.start..hit.end,
+                }),
+            }
+        }
+    }
+
+    fn read_input(&mut self, patterns: &PatternSet, field: &TextField, budget: &mut Budget) {
+        let (mut raised, text, end) = (Vec::new(), field.text.as_str(), field.text.len());
+        if budget.spend(2 * end) {
+            Hidden::default().push(text, 0, &mut raised);
+            Repetition::default().push(text, 0, &mut raised);
+            let mut encoded = Encoded::default();
+            encoded.push(text, 0, patterns, field.role, budget, &mut raised);
+            encoded.finish(end, patterns, field.role, budget, &mut raised);
+        }
+        self.state(field, raised);
+    }
+
+    fn read_output(&mut self, shingles: &Shingles, field: &TextField, budget: &mut Budget) {
+        let (mut raised, end) = (Vec::new(), field.text.len());
+        if budget.spend(2 * end) {
+            Repetition::default().push(&field.text, 0, &mut raised);
+            let mut echo = Echo::new(shingles.clone());
+            echo.push(&field.text, 0, &mut raised);
+            echo.finish(&mut raised);
+        }
+        self.state(field, raised);
+    }
+
+    fn state(&mut self, field: &TextField, raised: Vec<Raised>) {
+        for Raised { fact, start, end, .. } in raised {
+            let at = FactAt { fact: fact.to_owned(), field: field.field.clone(), start, end };
+            self.judge.about_text(field.role, at);
+        }
+    }
+
+    fn not_evaluated(&mut self, reason: &str, field: &str) {
+        self.findings
+            .not_evaluated
+            .push(NotEvaluated { reason: reason.to_owned(), field: field.to_owned() });
+    }
+
+    fn finish(mut self, rules: &RuleSet, budget: &Budget) -> Findings {
+        self.judge.decide(rules);
+        if budget.exhausted() {
+            self.not_evaluated("budget", "");
+        }
+        self.findings.signals = self.judge.signals(rules);
+        self.findings.facts = self.judge.facts();
+        self.matches.retain(|found| self.judge.redacts(rules, &found.fact));
+        self.findings.redactions = merged(self.matches);
+        self.findings
+    }
+}

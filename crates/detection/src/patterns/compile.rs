@@ -1,0 +1,380 @@
+//! Compiles pattern specs: one keyword automaton per view of the text, one automaton per pattern.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use aho_corasick::automaton::Automaton;
+use quell_domain::id::MeasureId;
+use quell_domain::interaction::Role;
+use quell_domain::measure::TextPattern;
+use quell_domain::rule::Direction;
+use regex_automata::dfa::{StartKind, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::{MatchKind, meta, util::syntax};
+use regex_syntax::hir::Hir;
+
+use super::keywords::{Found, keywords_of};
+use super::spec::{MAX_LEN, PatternSpec};
+use crate::fold::{fold, fold_regex_source};
+use crate::validate::Validator;
+
+/// A pattern that cannot be used, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("pattern {pattern}: {message}; {help}")]
+pub struct PatternError {
+    /// The pattern's id.
+    pub pattern: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Compiled patterns.
+#[derive(Debug, Default)]
+pub struct PatternSet {
+    /// By [`Pattern::track`]: the folded view, then the text as it is.
+    pub(super) tracks: [Option<Track>; 2],
+    pub(super) patterns: Vec<Pattern>,
+}
+
+/// What a hit of a pattern stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Subject {
+    /// A fact for the rules.
+    Fact(Arc<str>),
+    /// A containment measure in force.
+    Measure(MeasureId),
+}
+
+/// One compiled pattern.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) subject: Subject,
+    pub(super) matcher: Matcher,
+    pub(super) validator: Option<Validator>,
+    pub(super) max_len: usize,
+    pub(super) held: bool,
+    directions: Vec<Direction>,
+    spec_roles: Vec<Role>,
+}
+
+impl Pattern {
+    pub(super) fn listens_to(&self, role: Role) -> bool {
+        if self.spec_roles.is_empty() {
+            role != Role::System
+        } else {
+            self.spec_roles.contains(&role)
+        }
+    }
+
+    pub(super) fn covers(&self, direction: Direction) -> bool {
+        self.directions.is_empty() || self.directions.contains(&direction)
+    }
+}
+
+/// How a keyword's neighbourhood is matched.
+#[derive(Debug)]
+pub(super) enum Matcher {
+    /// The keyword is the match.
+    Literal,
+    /// The match begins with the keyword: followed byte by byte, longest match.
+    Prefix(Box<dense::DFA<Vec<u32>>>),
+    /// The match contains the keyword: searched in a window around it.
+    Window(meta::Regex),
+}
+
+/// The keywords of one view of the text.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) automaton: aho_corasick::dfa::DFA,
+    /// By keyword: the patterns it belongs to.
+    pub(super) owners: Vec<Vec<usize>>,
+    /// By automaton state: how many bytes of a held keyword have just been seen.
+    pub(super) held_depth: HashMap<aho_corasick::automaton::StateID, usize>,
+}
+
+/// Index of the folded view in [`PatternSet::tracks`].
+pub(super) const FOLDED: usize = 0;
+/// Index of the view of the text as it is.
+pub(super) const EXACT: usize = 1;
+
+/// Largest automaton of one pattern, bytes.
+const DFA_LIMIT: usize = 2 << 20;
+const NFA_LIMIT: usize = 1 << 20;
+/// Longest source of a regex, bytes.
+const SOURCE_LIMIT: usize = 4096;
+/// How far around a keyword a measure's regex looks, bytes.
+const MEASURE_LEN: usize = 1024;
+
+impl PatternSet {
+    /// No patterns.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Compiles patterns; every one that asks for it holds text back.
+    pub fn compile(specs: Vec<PatternSpec>) -> Result<Self, PatternError> {
+        Self::compile_holding(specs, |_| true)
+    }
+
+    /// Compiles patterns; those that ask for it hold text back where `acts` says so.
+    pub(crate) fn compile_holding(
+        specs: Vec<PatternSpec>,
+        acts: impl Fn(&PatternSpec) -> bool,
+    ) -> Result<Self, PatternError> {
+        Self::build(specs.into_iter().map(|spec| (spec, None)).collect(), acts)
+    }
+
+    /// Compiles the patterns of containment measures. A hit raises `measure.<id>`.
+    pub fn from_measures(measures: &[(MeasureId, TextPattern)]) -> Result<Self, PatternError> {
+        let mut specs = Vec::new();
+        for (id, pattern) in measures {
+            specs.push((measure_spec(&id.to_string(), pattern)?, Some(*id)));
+        }
+        Self::build(specs, |_| true)
+    }
+
+    /// Literals that must not leave, such as canaries.
+    pub(crate) fn literals(fact: &str, texts: &[String], held: bool) -> Result<Self, PatternError> {
+        let usable = texts.iter().filter(|text| !fold(text).trim().is_empty());
+        let specs = usable.map(|text| PatternSpec::literal(fact, fact, text)).collect();
+        Self::compile_holding(specs, |_| held)
+    }
+
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    fn build(
+        specs: Vec<(PatternSpec, Option<MeasureId>)>,
+        acts: impl Fn(&PatternSpec) -> bool,
+    ) -> Result<Self, PatternError> {
+        let mut keywords: [Vec<(String, usize)>; 2] = Default::default();
+        let mut patterns = Vec::with_capacity(specs.len());
+        for (spec, measure) in specs {
+            check(&spec)?;
+            let matcher = matcher(&spec)?;
+            let track = if spec.exact { EXACT } else { FOLDED };
+            for keyword in &spec.keywords {
+                let word = if spec.exact { keyword.clone() } else { fold(keyword) };
+                keywords[track].push((word, patterns.len()));
+            }
+            patterns.push(Pattern {
+                subject: measure
+                    .map_or_else(|| Subject::Fact(spec.fact.as_str().into()), Subject::Measure),
+                matcher,
+                validator: spec.validator,
+                max_len: spec.max_len,
+                held: spec.hold && acts(&spec),
+                directions: spec.directions,
+                spec_roles: spec.roles,
+            });
+        }
+        let [folded, exact] = keywords;
+        let tracks = [Track::build(folded, &patterns)?, Track::build(exact, &patterns)?];
+        Ok(Self { tracks, patterns })
+    }
+}
+
+impl Track {
+    fn build(
+        keywords: Vec<(String, usize)>,
+        patterns: &[Pattern],
+    ) -> Result<Option<Self>, PatternError> {
+        if keywords.is_empty() {
+            return Ok(None);
+        }
+        let mut order: HashMap<String, usize> = HashMap::new();
+        let mut words: Vec<String> = Vec::new();
+        let mut owners: Vec<Vec<usize>> = Vec::new();
+        for (word, pattern) in keywords {
+            let index = *order.entry(word.clone()).or_insert_with(|| {
+                words.push(word);
+                owners.push(Vec::new());
+                owners.len() - 1
+            });
+            if !owners[index].contains(&pattern) {
+                owners[index].push(pattern);
+            }
+        }
+        let automaton = aho_corasick::dfa::DFA::builder()
+            .start_kind(aho_corasick::StartKind::Unanchored)
+            .prefilter(false)
+            .build(&words)
+            .map_err(|error| PatternError {
+                pattern: "(all keywords)".into(),
+                message: error.to_string(),
+                help: "use fewer or shorter keywords".into(),
+            })?;
+        let held: Vec<&str> = words
+            .iter()
+            .zip(&owners)
+            .filter(|(_, owners)| owners.iter().any(|owner| patterns[*owner].held))
+            .map(|(word, _)| word.as_str())
+            .collect();
+        let held_depth = held_depths(&automaton, &words, &held);
+        Ok(Some(Self { automaton, owners, held_depth }))
+    }
+}
+
+/// For every state of the automaton: the longest beginning of a held keyword the text ends with.
+fn held_depths(
+    automaton: &aho_corasick::dfa::DFA,
+    words: &[String],
+    held: &[&str],
+) -> HashMap<aho_corasick::automaton::StateID, usize> {
+    let beginnings: HashSet<&[u8]> =
+        held.iter().flat_map(|word| (1..=word.len()).map(|end| &word.as_bytes()[..end])).collect();
+    let mut depths = HashMap::new();
+    let Ok(start) = automaton.start_state(aho_corasick::Anchored::No) else {
+        return depths;
+    };
+    for word in words {
+        let bytes = word.as_bytes();
+        let mut state = start;
+        for end in 1..=bytes.len() {
+            state = automaton.next_state(aho_corasick::Anchored::No, state, bytes[end - 1]);
+            let suffix = (0..end).find(|from| beginnings.contains(&bytes[*from..end]));
+            if let Some(from) = suffix {
+                depths.insert(state, end - from);
+            }
+        }
+    }
+    depths
+}
+
+fn check(spec: &PatternSpec) -> Result<(), PatternError> {
+    let refuse = |message: &str, help: &str| {
+        Err(PatternError { pattern: spec.id.clone(), message: message.into(), help: help.into() })
+    };
+    if spec.keywords.is_empty() || spec.keywords.iter().any(String::is_empty) {
+        return refuse("it has no keywords", "state at least one word that every match contains");
+    }
+    if spec.max_len == 0 || spec.max_len > MAX_LEN {
+        return refuse("max_len is out of range", "use 1 to 4096 bytes");
+    }
+    let longest = spec.keywords.iter().map(String::len).max().unwrap_or(0);
+    if longest > MAX_LEN {
+        return refuse("a keyword is too long", "use at most 4096 bytes");
+    }
+    if spec.regex.as_ref().is_some_and(|source| source.len() > SOURCE_LIMIT) {
+        return refuse("the regex is too long", "use at most 4096 bytes");
+    }
+    Ok(())
+}
+
+fn syntax_config(exact: bool) -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false).case_insensitive(!exact).nest_limit(64)
+}
+
+/// Parses a regex the way patterns are matched, with errors that say what to write instead.
+pub(crate) fn parse_regex(id: &str, source: &str, exact: bool) -> Result<Hir, PatternError> {
+    let refuse = |message: String, help: &str| PatternError {
+        pattern: id.to_owned(),
+        message,
+        help: help.to_owned(),
+    };
+    let hir = syntax::parse_with(source, &syntax_config(exact)).map_err(|error| {
+        let error = error.to_string();
+        let (message, help) = explain(&error);
+        refuse(message, help)
+    })?;
+    if hir.properties().minimum_len().is_none_or(|length| length == 0) {
+        return Err(refuse(
+            "the regex matches empty text".into(),
+            "make at least one part of it required",
+        ));
+    }
+    Ok(hir)
+}
+
+fn explain(error: &str) -> (String, &'static str) {
+    if error.contains("look-around") {
+        let help = "patterns run in linear time: write the context into the pattern, or use \\b";
+        return ("look-around is not supported".into(), help);
+    }
+    if error.contains("backreference") {
+        let help = "patterns run in linear time: spell the alternatives out";
+        return ("backreferences are not supported".into(), help);
+    }
+    if error.contains("Unicode-aware") || error.contains("Unicode not allowed") {
+        let help = "classes are ASCII; write other letters as alternatives, e.g. (?:ä|ö)";
+        return ("a class holds letters outside ASCII".into(), help);
+    }
+    let last = error.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(error);
+    let message = last.trim().trim_start_matches("error: ").to_owned();
+    (format!("invalid regex: {message}"), "correct the regex")
+}
+
+fn matcher(spec: &PatternSpec) -> Result<Matcher, PatternError> {
+    let Some(source) = &spec.regex else {
+        return Ok(Matcher::Literal);
+    };
+    let folded;
+    let source = if spec.exact {
+        source.as_str()
+    } else {
+        folded = fold_regex_source(source);
+        folded.as_str()
+    };
+    parse_regex(&spec.id, source, spec.exact)?;
+    let too_big = || PatternError {
+        pattern: spec.id.clone(),
+        message: "the regex is too complex".into(),
+        help: "shorten its alternatives and counted repetitions".into(),
+    };
+    if spec.hold {
+        let nfa = thompson::Config::new().utf8(false).nfa_size_limit(Some(NFA_LIMIT));
+        let dfa = dense::Config::new()
+            .start_kind(StartKind::Anchored)
+            .match_kind(MatchKind::All)
+            .dfa_size_limit(Some(DFA_LIMIT))
+            .determinize_size_limit(Some(4 * DFA_LIMIT));
+        let built = dense::Builder::new()
+            .syntax(syntax_config(spec.exact))
+            .thompson(nfa)
+            .configure(dfa)
+            .build(source)
+            .map_err(|_| too_big())?;
+        return Ok(Matcher::Prefix(Box::new(built)));
+    }
+    let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(NFA_LIMIT));
+    meta::Builder::new()
+        .syntax(syntax_config(spec.exact))
+        .configure(config)
+        .build(source)
+        .map(Matcher::Window)
+        .map_err(|_| too_big())
+}
+
+fn measure_spec(id: &str, pattern: &TextPattern) -> Result<PatternSpec, PatternError> {
+    let mut spec = PatternSpec::literal(id, &format!("measure.{id}"), &pattern.text);
+    spec.directions.clone_from(&pattern.directions);
+    if !pattern.regex {
+        if fold(&pattern.text).trim().is_empty() {
+            return Err(PatternError {
+                pattern: id.to_owned(),
+                message: "the text is empty".into(),
+                help: "state what to block".into(),
+            });
+        }
+        return Ok(spec);
+    }
+    let hir = parse_regex(id, &fold_regex_source(&pattern.text), true)?;
+    let Some(found) = keywords_of(&hir) else {
+        return Err(PatternError {
+            pattern: id.to_owned(),
+            message: "the regex has no fixed part to look for".into(),
+            help: "add a word of three letters or more that every match contains".into(),
+        });
+    };
+    spec.regex = Some(pattern.text.clone());
+    spec.max_len = MEASURE_LEN;
+    (spec.keywords, spec.hold) = match found {
+        Found::Prefix(words) => (words, true),
+        Found::Inside(words) => (words, false),
+    };
+    Ok(spec)
+}

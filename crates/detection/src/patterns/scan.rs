@@ -1,0 +1,475 @@
+//! Scans one field with one or more pattern sets, byte by byte and only ever looking back, so the
+//! hits and the positions at which they are found do not depend on how the text was split.
+
+use aho_corasick::Anchored;
+use aho_corasick::automaton::{Automaton as _, StateID};
+use quell_domain::interaction::Role;
+use quell_domain::rule::Direction;
+use regex_automata::Input;
+use regex_automata::dfa::Automaton as _;
+use regex_automata::util::primitives::StateID as DfaState;
+use regex_automata::util::start;
+
+use super::compile::{FOLDED, Matcher, Pattern, PatternSet, Subject, Track};
+use crate::budget::Budget;
+use crate::fold::{Window, char_end};
+
+/// One match of one pattern. Positions are bytes of the original field.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit {
+    /// What it stands for.
+    pub(crate) subject: Subject,
+    /// First byte.
+    pub(crate) start: usize,
+    /// One past the last byte.
+    pub(crate) end: usize,
+    /// How many bytes of the field had to be seen to know.
+    pub(crate) trigger: usize,
+    /// Whether the text was held back from `start` on until now.
+    pub(crate) held: bool,
+}
+
+/// Matches that may still complete at one time, per view and pattern set.
+const MAX_THREADS: usize = 64;
+/// Windows of one pattern closer together than this are searched at once.
+const MAX_WINDOW: usize = 8 * 1024;
+/// Bytes between two looks at the budget.
+const STRIDE: usize = 1024;
+
+/// The scanning state of one field.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    role: Role,
+    direction: Direction,
+    raw: Window,
+    folded: Window,
+    lanes: Vec<Lane>,
+    before: Vec<Lane>,
+}
+
+/// One pattern set over one view of the text.
+#[derive(Debug, Clone)]
+struct Lane {
+    set: usize,
+    track: usize,
+    at: usize,
+    state: StateID,
+    threads: Vec<Thread>,
+    windows: Vec<Pending>,
+    next_due: usize,
+    last_ends: Vec<(usize, usize)>,
+    crowded: bool,
+}
+
+/// A match in progress.
+#[derive(Debug, Clone)]
+struct Thread {
+    pattern: usize,
+    start: usize,
+    state: DfaState,
+    matched: Option<usize>,
+}
+
+/// A window to be searched once the text reaches `due`.
+#[derive(Debug, Clone)]
+struct Pending {
+    pattern: usize,
+    from: usize,
+    due: usize,
+}
+
+impl Scanner {
+    /// A scanner at the beginning of a field. `sets` must be the same at every call.
+    pub(crate) fn new(sets: &[&PatternSet], role: Role, direction: Direction) -> Self {
+        let mut lanes = Vec::new();
+        for (set, patterns) in sets.iter().enumerate() {
+            for (track, keywords) in patterns.tracks.iter().enumerate() {
+                let start =
+                    keywords.as_ref().and_then(|k| k.automaton.start_state(Anchored::No).ok());
+                lanes.extend(start.map(|state| Lane {
+                    set,
+                    track,
+                    at: 0,
+                    state,
+                    threads: Vec::new(),
+                    windows: Vec::new(),
+                    next_due: usize::MAX,
+                    last_ends: Vec::new(),
+                    crowded: false,
+                }));
+            }
+        }
+        let (raw, folded) = (Window::default(), Window::default());
+        Self { role, direction, raw, folded, lanes, before: Vec::new() }
+    }
+
+    /// Bytes of the field seen so far.
+    pub(crate) const fn end(&self) -> usize {
+        self.raw.end()
+    }
+
+    /// Scans more text; hits come in the order in which they became known.
+    pub(crate) fn push(
+        &mut self,
+        sets: &[&PatternSet],
+        text: &str,
+        budget: &mut Budget,
+    ) -> Vec<Hit> {
+        self.raw.trim();
+        self.folded.trim();
+        self.folded.push_folded(text, self.raw.end());
+        self.raw.push_raw(text);
+        self.before.clone_from(&self.lanes);
+        self.run(sets, None, budget)
+    }
+
+    /// The field is over: what could still match is decided.
+    pub(crate) fn finish(&mut self, sets: &[&PatternSet], budget: &mut Budget) -> Vec<Hit> {
+        let end = self.raw.end();
+        let mut hits = Vec::new();
+        for lane in &mut self.lanes {
+            if let Some(mut pass) =
+                pass(sets, lane, &self.raw, &self.folded, self.role, self.direction)
+            {
+                pass.finish(lane, budget, &mut hits);
+            }
+        }
+        for hit in &mut hits {
+            hit.trigger = end;
+        }
+        self.before.clone_from(&self.lanes);
+        hits
+    }
+
+    /// Whether matches were dropped because too many were in progress at once.
+    pub(crate) fn crowded(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.crowded)
+    }
+
+    /// Up to where the field may leave as far as matches in progress are concerned.
+    pub(crate) fn hold(&self, sets: &[&PatternSet]) -> usize {
+        hold_of(&self.lanes, sets, &self.raw, &self.folded)
+    }
+
+    /// What [`hold`](Self::hold) was when `position` bytes had been seen. Only for positions
+    /// inside the last push.
+    pub(crate) fn hold_at(&mut self, sets: &[&PatternSet], position: usize) -> usize {
+        let mut budget = Budget::new(u64::MAX);
+        std::mem::swap(&mut self.lanes, &mut self.before);
+        self.run(sets, Some(position), &mut budget);
+        let hold = self.hold(sets);
+        std::mem::swap(&mut self.lanes, &mut self.before);
+        hold.min(position)
+    }
+
+    fn run(&mut self, sets: &[&PatternSet], until: Option<usize>, budget: &mut Budget) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        for lane in &mut self.lanes {
+            if let Some(mut pass) =
+                pass(sets, lane, &self.raw, &self.folded, self.role, self.direction)
+            {
+                let until = until.map_or(pass.view.end(), |position| pass.local(position));
+                pass.run(lane, until, budget, &mut hits);
+            }
+        }
+        hits.sort_by_key(|hit| (hit.trigger, hit.start, hit.end));
+        hits
+    }
+}
+
+fn hold_of(lanes: &[Lane], sets: &[&PatternSet], raw: &Window, folded: &Window) -> usize {
+    let mut hold = raw.end();
+    for lane in lanes {
+        let Some(Some(track)) = sets.get(lane.set).map(|set| &set.tracks[lane.track]) else {
+            continue;
+        };
+        let patterns = &sets[lane.set].patterns;
+        let threads = lane.threads.iter().filter(|thread| patterns[thread.pattern].held);
+        let keyword = track.held_depth.get(&lane.state).map(|depth| lane.at - depth);
+        let starts = threads.map(|thread| thread.start).chain(keyword);
+        if let Some(start) = starts.min() {
+            let original = if lane.track == FOLDED { folded.original_start(start) } else { start };
+            hold = hold.min(original);
+        }
+    }
+    hold
+}
+
+/// One lane's tools while it runs.
+struct Pass<'a> {
+    track: &'a Track,
+    patterns: &'a [Pattern],
+    view: &'a Window,
+    raw: &'a Window,
+    folded: bool,
+    role: Role,
+    direction: Direction,
+}
+
+fn pass<'a>(
+    sets: &[&'a PatternSet],
+    lane: &Lane,
+    raw: &'a Window,
+    folded: &'a Window,
+    role: Role,
+    direction: Direction,
+) -> Option<Pass<'a>> {
+    let set = sets.get(lane.set)?;
+    let is_folded = lane.track == FOLDED;
+    Some(Pass {
+        track: set.tracks[lane.track].as_ref()?,
+        patterns: &set.patterns,
+        view: if is_folded { folded } else { raw },
+        raw,
+        folded: is_folded,
+        role,
+        direction,
+    })
+}
+
+impl Pass<'_> {
+    /// The position in this view up to which the original's first `original` bytes reach.
+    fn local(&self, original: usize) -> usize {
+        if !self.folded {
+            return original;
+        }
+        let (mut low, mut high) = (0, self.view.end());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.view.original_start(middle) < original {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The original position after the character that holds the byte before `end`.
+    fn original_end(&self, end: usize) -> usize {
+        let last = end.saturating_sub(1);
+        let original = if self.folded { self.view.original_start(last) } else { last };
+        char_end(self.raw, original + 1)
+    }
+
+    fn run(&mut self, lane: &mut Lane, until: usize, budget: &mut Budget, hits: &mut Vec<Hit>) {
+        while lane.at < until {
+            let stop = until.min(lane.at + STRIDE);
+            if !budget.spend(stop - lane.at) {
+                lane.give_up(until);
+                return;
+            }
+            for byte in self.view.slice(lane.at, stop) {
+                if lane.at >= lane.next_due {
+                    self.search_due(lane, lane.at, budget, hits);
+                }
+                if !lane.threads.is_empty() {
+                    budget.spend(lane.threads.len());
+                    self.step_threads(lane, *byte, hits);
+                }
+                lane.state = self.track.automaton.next_state(Anchored::No, lane.state, *byte);
+                lane.at += 1;
+                if self.track.automaton.is_special(lane.state)
+                    && self.track.automaton.is_match(lane.state)
+                {
+                    self.keywords(lane, budget, hits);
+                }
+            }
+        }
+        if lane.at >= lane.next_due {
+            self.search_due(lane, lane.at, budget, hits);
+        }
+    }
+
+    fn finish(&mut self, lane: &mut Lane, budget: &mut Budget, hits: &mut Vec<Hit>) {
+        let end = lane.at;
+        for mut thread in std::mem::take(&mut lane.threads) {
+            if let Matcher::Prefix(dfa) = &self.patterns[thread.pattern].matcher {
+                if dfa.is_match_state(dfa.next_eoi_state(thread.state)) {
+                    thread.matched = Some(end);
+                }
+                self.settle(lane, &thread, end, hits);
+            }
+        }
+        self.search_due(lane, usize::MAX, budget, hits);
+        lane.give_up(end);
+    }
+
+    fn step_threads(&self, lane: &mut Lane, byte: u8, hits: &mut Vec<Hit>) {
+        let mut index = 0;
+        while index < lane.threads.len() {
+            let thread = &mut lane.threads[index];
+            if self.step(thread, byte, lane.at) {
+                index += 1;
+            } else {
+                let thread = lane.threads.remove(index);
+                self.settle(lane, &thread, lane.at + 1, hits);
+            }
+        }
+    }
+
+    /// Feeds one byte to a match in progress; `false` when it is over.
+    fn step(&self, thread: &mut Thread, byte: u8, at: usize) -> bool {
+        let pattern = &self.patterns[thread.pattern];
+        let Matcher::Prefix(dfa) = &pattern.matcher else {
+            return false;
+        };
+        thread.state = dfa.next_state(thread.state, byte);
+        if dfa.is_special_state(thread.state) {
+            if dfa.is_match_state(thread.state) {
+                thread.matched = Some(at);
+            }
+            if dfa.is_dead_state(thread.state) || dfa.is_quit_state(thread.state) {
+                return false;
+            }
+        }
+        if at + 1 - thread.start >= pattern.max_len {
+            if dfa.is_match_state(dfa.next_eoi_state(thread.state)) {
+                thread.matched = Some(at + 1);
+            }
+            return false;
+        }
+        true
+    }
+
+    fn settle(&self, lane: &mut Lane, thread: &Thread, seen: usize, hits: &mut Vec<Hit>) {
+        if let Some(end) = thread.matched {
+            self.hit(lane, thread.pattern, thread.start, end, seen, hits);
+        }
+    }
+
+    fn keywords(&self, lane: &mut Lane, budget: &mut Budget, hits: &mut Vec<Hit>) {
+        let automaton = &self.track.automaton;
+        for index in 0..automaton.match_len(lane.state) {
+            let keyword = automaton.match_pattern(lane.state, index);
+            let start = lane.at - automaton.pattern_len(keyword);
+            for owner in &self.track.owners[keyword.as_usize()] {
+                let pattern = &self.patterns[*owner];
+                if !pattern.listens_to(self.role) || !pattern.covers(self.direction) {
+                    continue;
+                }
+                match &pattern.matcher {
+                    Matcher::Literal => self.hit(lane, *owner, start, lane.at, lane.at, hits),
+                    Matcher::Prefix(_) => self.begin(lane, *owner, start, budget, hits),
+                    Matcher::Window(_) => lane.schedule(*owner, start, pattern.max_len),
+                }
+            }
+        }
+    }
+
+    /// Starts following a match whose keyword has just been completed.
+    fn begin(
+        &self,
+        lane: &mut Lane,
+        pattern: usize,
+        from: usize,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) {
+        let Matcher::Prefix(dfa) = &self.patterns[pattern].matcher else {
+            return;
+        };
+        if lane.threads.iter().any(|thread| thread.pattern == pattern && thread.start == from) {
+            return;
+        }
+        if lane.threads.len() >= MAX_THREADS {
+            lane.crowded = true;
+            return;
+        }
+        let before = from.checked_sub(1).and_then(|position| self.view.byte(position));
+        let config =
+            start::Config::new().anchored(regex_automata::Anchored::Yes).look_behind(before);
+        let Ok(state) = dfa.start_state(&config) else {
+            return;
+        };
+        let mut thread = Thread { pattern, start: from, state, matched: None };
+        budget.spend(lane.at - from);
+        for position in from..lane.at {
+            let byte = self.view.byte(position).unwrap_or(0);
+            if !self.step(&mut thread, byte, position) {
+                self.settle(lane, &thread, lane.at, hits);
+                return;
+            }
+        }
+        lane.threads.push(thread);
+    }
+
+    /// Searches every window that is complete at `now`.
+    fn search_due(&self, lane: &mut Lane, now: usize, budget: &mut Budget, hits: &mut Vec<Hit>) {
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut lane.windows).into_iter().partition(|window| window.due <= now);
+        lane.windows = later;
+        lane.next_due = lane.windows.iter().map(|window| window.due).min().unwrap_or(usize::MAX);
+        for window in due {
+            let due = window.due.min(self.view.end());
+            let context = window.from.saturating_sub(4);
+            let text = self.view.slice(context, due);
+            let Matcher::Window(regex) = &self.patterns[window.pattern].matcher else {
+                continue;
+            };
+            if !budget.spend(text.len()) {
+                return;
+            }
+            let origin = due - text.len();
+            let input = Input::new(text).range((window.from - context).min(text.len())..);
+            for found in regex.find_iter(input) {
+                let (start, end) = (origin + found.start(), origin + found.end());
+                self.hit(lane, window.pattern, start, end, due, hits);
+            }
+        }
+    }
+
+    fn hit(
+        &self,
+        lane: &mut Lane,
+        index: usize,
+        start: usize,
+        end: usize,
+        seen: usize,
+        hits: &mut Vec<Hit>,
+    ) {
+        let pattern = &self.patterns[index];
+        let end = match pattern.validator {
+            None => end,
+            Some(validator) => match validator.accept(self.view.slice(start, end)) {
+                Some(length) => start + length,
+                None => return,
+            },
+        };
+        match lane.last_ends.iter_mut().find(|(pattern, _)| *pattern == index) {
+            Some((_, last)) if start < *last => return,
+            Some((_, last)) => *last = end,
+            None => lane.last_ends.push((index, end)),
+        }
+        let original = if self.folded { self.view.original_start(start) } else { start };
+        hits.push(Hit {
+            subject: pattern.subject.clone(),
+            start: original,
+            end: self.original_end(end),
+            trigger: self.original_end(seen),
+            held: pattern.held,
+        });
+    }
+}
+
+impl Lane {
+    fn schedule(&mut self, pattern: usize, keyword: usize, reach: usize) {
+        let from = keyword.saturating_sub(reach);
+        let due = self.at + reach;
+        let open = self.windows.iter_mut().find(|window| {
+            window.pattern == pattern && window.due >= from && due - window.from <= MAX_WINDOW
+        });
+        match open {
+            Some(window) => window.due = due,
+            None => self.windows.push(Pending { pattern, from, due }),
+        }
+        self.next_due = self.windows.iter().map(|window| window.due).min().unwrap_or(usize::MAX);
+    }
+
+    fn give_up(&mut self, at: usize) {
+        self.at = at;
+        self.threads.clear();
+        self.windows.clear();
+        self.next_due = usize::MAX;
+    }
+}

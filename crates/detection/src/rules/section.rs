@@ -1,0 +1,107 @@
+//! The `quell:` section of a rule: what a match means and does, and the examples that test it.
+
+use std::collections::BTreeMap;
+
+use quell_domain::interaction::Role;
+use quell_domain::kind::IncidentKind;
+use quell_domain::rule::{Direction, RuleEffect, RuleMode};
+use quell_domain::taxonomy::TaxonomyRef;
+use serde::Deserialize;
+
+/// The `quell:` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Section {
+    pub(crate) kind: IncidentKind,
+    #[serde(default = "shadow")]
+    pub(crate) mode: RuleMode,
+    #[serde(default = "signal")]
+    pub(crate) effect: RuleEffect,
+    #[serde(default = "input")]
+    pub(crate) direction: Direction,
+    /// Only counted by correlations; raises no signal of its own.
+    #[serde(default)]
+    pub(crate) counted_only: bool,
+    #[serde(default)]
+    pub(crate) taxonomy: Vec<TaxonomyRef>,
+    #[serde(default)]
+    pub(crate) examples: Examples,
+}
+
+const fn shadow() -> RuleMode {
+    RuleMode::Shadow
+}
+const fn signal() -> RuleEffect {
+    RuleEffect::Signal
+}
+const fn input() -> Direction {
+    Direction::Input
+}
+
+/// The keys of the section, for messages.
+pub(crate) const SECTION_KEYS: [&str; 7] =
+    ["kind", "mode", "effect", "direction", "counted_only", "taxonomy", "examples"];
+
+/// A rule's examples. They are its tests.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Examples {
+    /// The rule matches each of these.
+    #[serde(default)]
+    pub positive: Vec<Example>,
+    /// The rule matches none of these.
+    #[serde(default)]
+    pub negative: Vec<Example>,
+}
+
+/// One example: a text, or an exchange, or for a correlation a series of exchanges.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Example {
+    /// A text of the user (input) or the model (output).
+    Text(String),
+    /// One exchange.
+    Turn(Box<Turn>),
+    /// Several exchanges, in order.
+    Series(Vec<Turn>),
+}
+
+/// One exchange of an example.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Turn {
+    /// The text judged.
+    pub text: String,
+    /// Its text is this, many times over.
+    pub times: Option<usize>,
+    /// Whose text it is.
+    pub role: Option<Role>,
+    /// The system text.
+    pub system: String,
+    /// The request, while output is judged.
+    pub request: String,
+    /// The result of a tool in the request, while output is judged.
+    pub tool_result: String,
+    /// Canaries of the application.
+    pub canaries: Vec<String>,
+    /// Tools offered.
+    pub tools_offered: Vec<String>,
+    /// Tools called.
+    pub tools_called: Vec<String>,
+    /// The model asked for.
+    pub model: Option<String>,
+    /// Sampling parameters.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    /// The user.
+    pub user: Option<String>,
+    /// The session.
+    pub session: Option<String>,
+    /// This exchange is repeated so often.
+    pub repeat: Option<usize>,
+    /// Seconds after the previous exchange.
+    pub after: i64,
+    /// Tokens in, as the provider counts.
+    pub input_tokens: Option<u64>,
+    /// Tokens out, as the provider counts.
+    pub output_tokens: Option<u64>,
+}

@@ -1,0 +1,4 @@
+//! Detection from outside: shipped content, whole texts, streams, time.
+
+mod streams;
+mod support;

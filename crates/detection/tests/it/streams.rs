@@ -1,0 +1,179 @@
+//! The contract of streams: nothing that must not leave leaves, nothing else waits, and it does
+//! not matter how the text was split.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use quell_detection::{PatternSet, Redaction};
+use quell_domain::measure::TextPattern;
+
+use crate::support::{Setting, interaction, rules, stream};
+
+/// What a client ends up with, however the text was split.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    released: usize,
+    redactions: Vec<Redaction>,
+    cut: Option<(String, usize)>,
+    signals: Vec<String>,
+}
+
+fn run(setting: &Setting, extra: &Arc<PatternSet>, parts: &[&str]) -> Outcome {
+    let mut inspection = stream(setting, Arc::clone(extra));
+    let mut outcome = Outcome::default();
+    let mut steps: Vec<_> = Vec::new();
+    for part in parts {
+        steps.push(inspection.push("/0", "content", part));
+    }
+    steps.push(inspection.finish());
+    for step in steps {
+        for (_, released) in step.released {
+            assert!(released >= outcome.released, "text was taken back");
+            outcome.released = released;
+        }
+        outcome.redactions.extend(step.redactions);
+        outcome.signals.extend(step.signals.into_iter().map(|signal| signal.rule));
+        if let Some(cut) = step.cut {
+            assert!(outcome.cut.is_none(), "cut twice");
+            outcome.cut = Some((cut.by, cut.match_start));
+        }
+    }
+    outcome
+}
+
+fn measures(patterns: &[(&str, bool)]) -> Arc<PatternSet> {
+    let id = |index: usize| {
+        format!("mea_018f00000000700080000000000000{index:02}").parse().expect("a fixed id")
+    };
+    let patterns: Vec<_> = patterns
+        .iter()
+        .enumerate()
+        .map(|(index, (text, regex))| {
+            let (text, regex) = ((*text).to_owned(), *regex);
+            (id(index), TextPattern { text, regex, directions: Vec::new(), sample: None })
+        })
+        .collect();
+    Arc::new(PatternSet::from_measures(&patterns).expect("patterns compile"))
+}
+
+fn none() -> Arc<PatternSet> {
+    Arc::new(PatternSet::empty())
+}
+
+#[test]
+fn a_card_number_never_leaves() {
+    let text = "Your card is 4929 1234 5678 9015, valid until May.";
+    let start = text.find("4929").expect("it is there");
+    let parts: Vec<String> = text.chars().map(String::from).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let outcome = run(&Setting::default(), &none(), &parts);
+    assert_eq!(outcome.cut, Some(("rule:card_number_in_output".into(), start)));
+    assert_eq!(outcome.released, start);
+}
+
+#[test]
+fn plain_digits_do_not_stall() {
+    let mut inspection = stream(&Setting::default(), none());
+    let mut behind = 0;
+    for index in 1..=2_000 {
+        let step = inspection.push("/0", "content", "7");
+        if let Some((_, released)) = step.released.last() {
+            behind = index - released;
+        }
+        assert!(index < 64 || behind < 64, "{behind} digits are held");
+    }
+    assert_eq!(behind, 0);
+}
+
+#[test]
+fn a_literal_of_a_measure_is_held_while_it_may_still_come() {
+    let mut inspection = stream(&Setting::default(), measures(&[("Project Falcon", false)]));
+    let step = inspection.push("/0", "content", "about proj");
+    assert_eq!(step.released, [("/0".into(), 6)]);
+    let step = inspection.push("/0", "content", "ector");
+    assert_eq!(step.released, [("/0".into(), 15)]);
+    let step = inspection.push("/0", "content", " and PROJECT\u{200b} FALCON");
+    let cut = step.cut.expect("the stream is cut");
+    assert_eq!(cut.match_start, 20);
+    assert_eq!(step.released, [("/0".into(), 20)]);
+    let _ = interaction();
+    let _ = rules();
+}
+
+#[test]
+fn canaries_and_measure_regexes_do_not_leak() {
+    let setting = Setting { canaries: vec!["zx-canary-77".into()], ..Setting::default() };
+    let extra = measures(&[(r"acct-\d{4,6}\b", true)]);
+    for (text, start) in [("it is zx-canary-77!", 6), ("see acct-12345.", 4)] {
+        for size in [1, 2, 3, 100] {
+            let chunks: Vec<String> =
+                text.as_bytes().chunks(size).map(|c| String::from_utf8_lossy(c).into()).collect();
+            let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+            let outcome = run(&setting, &extra, &chunks);
+            assert_eq!(
+                (outcome.released, outcome.cut.map(|c| c.1)),
+                (start, Some(start)),
+                "{text}"
+            );
+        }
+    }
+}
+
+const PIECES: &[&str] = &[
+    "hello ",
+    "4929 1234 5678 9015",
+    "4929 1234 5678 9010",
+    "42",
+    " ",
+    "DE89 3704 0044 0532 0130 00",
+    "AKIAQ3EGRTYUIKJHGFDS",
+    "536-22-8145",
+    "acct-",
+    "1234",
+    "5 ",
+    "falcon",
+    "proj",
+    "ect ",
+    "ü",
+    "ｐ",
+    "\u{200b}",
+    "zx-can",
+    "ary-77",
+    "\n",
+    "me@example.org",
+    "sk-ant-",
+    "aB3dE5fG7hI9jK1lM2nO4p",
+    "ghp_",
+    "![x](https://e.test/?d=",
+    "secret) ",
+    "-----BEGIN PRIVATE KEY-----",
+    "You are the helpful assistant of the harbour office and you answer in short words ",
+    "about ships, berths, tides and fees only. Never give away the gate code. ",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn it_does_not_matter_how_a_text_is_split(
+        pieces in prop::collection::vec(prop::sample::select(PIECES), 1..14),
+        sizes in prop::collection::vec(1_usize..12, 1..40),
+    ) {
+        let text: String = pieces.concat();
+        let setting = Setting {
+            canaries: vec!["zx-canary-77".into()],
+            system: "You are the helpful assistant of the harbour office and you answer in short \
+                     words about ships, berths, tides and fees only. Never give away the gate \
+                     code.".into(),
+            ..Setting::default()
+        };
+        let extra = measures(&[(r"acct-\d{4,6}\b", true), ("project falcon", false)]);
+        let mut parts: Vec<&str> = Vec::new();
+        let (mut from, mut turn) = (0, 0);
+        while from < text.len() {
+            let to = text.ceil_char_boundary((from + sizes[turn % sizes.len()]).min(text.len()));
+            parts.push(&text[from..to]);
+            (from, turn) = (to, turn + 1);
+        }
+        prop_assert_eq!(run(&setting, &extra, &parts), run(&setting, &extra, &[&text]));
+    }
+}

@@ -4,48 +4,37 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quell_domain::canonical::{canonical_json, sha256_hex};
-use quell_domain::{AccessRole, Actor, ApprovalId, Measure};
-use serde::{Deserialize, Serialize};
+use quell_domain::{AccessRole, Actor, Measure};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 /// How long a request for approval, and the approval itself, stay good.
-pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
+pub const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
-/// A request for approval and what was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// Identity; what a measure refers to.
-    pub id: ApprovalId,
-    /// The RFC 8785 text of the action.
-    pub action: String,
-    /// Its SHA-256.
-    pub sha256: String,
+/// What decides whether an approval counts. The record itself is the store's.
+#[derive(Debug, Clone, Copy)]
+pub struct Approval<'a> {
+    /// SHA-256 of the action's RFC 8785 text.
+    pub sha256: &'a str,
     /// Who asks.
-    pub requester: Actor,
-    /// When.
-    pub requested_at: Timestamp,
+    pub requester: &'a Actor,
     /// When request and decision lapse.
     pub expires_at: Timestamp,
     /// Where it stands.
     pub state: ApprovalState,
-    /// Who decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approver: Option<Actor>,
-    /// When.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decided_at: Option<Timestamp>,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// When it was spent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub used_at: Option<Timestamp>,
+}
+
+/// An action in the one form that is approved, stored and compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundAction {
+    /// Its RFC 8785 text.
+    pub canonical: String,
+    /// The SHA-256 of that.
+    pub sha256: String,
 }
 
 /// Where an approval stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApprovalState {
     /// Asked for.
     Pending,
@@ -76,10 +65,6 @@ pub struct Decision {
     pub approver: Actor,
     /// What the approver may do.
     pub role: AccessRole,
-    /// Yes or no.
-    pub grant: bool,
-    /// Why.
-    pub reason: String,
 }
 
 /// Why an approval does not count.
@@ -111,70 +96,48 @@ pub enum ApprovalRefused {
     Unbindable(#[from] quell_domain::canonical::FloatFound),
 }
 
+// === impl BoundAction ===
+
+impl BoundAction {
+    /// Binds `action`.
+    pub fn new(action: &Value) -> Result<Self, ApprovalRefused> {
+        let bytes = canonical_json(action)?;
+        let canonical = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Self { sha256: sha256_hex(&bytes), canonical })
+    }
+}
+
 // === impl Approval ===
 
-impl Approval {
-    /// Asks for approval of `action`.
-    pub fn request(
-        id: ApprovalId,
-        action: &Value,
-        requester: Actor,
-        now: Timestamp,
-        lifetime: Duration,
-    ) -> Result<Self, ApprovalRefused> {
-        let bytes = canonical_json(action)?;
-        let lifetime =
-            jiff::SignedDuration::try_from(lifetime).unwrap_or(jiff::SignedDuration::ZERO);
-        Ok(Self {
-            id,
-            sha256: sha256_hex(&bytes),
-            action: String::from_utf8_lossy(&bytes).into_owned(),
-            requester,
-            requested_at: now,
-            expires_at: now.saturating_add(lifetime).unwrap_or(now),
-            state: ApprovalState::Pending,
-            approver: None,
-            decided_at: None,
-            reason: None,
-            used_at: None,
-        })
-    }
-
-    /// The approval after a decision.
-    pub fn decide(&self, decision: Decision, now: Timestamp) -> Result<Self, ApprovalRefused> {
+impl Approval<'_> {
+    /// Whether `decision` may be taken at `now`.
+    pub fn may_decide(&self, decision: &Decision, now: Timestamp) -> Result<(), ApprovalRefused> {
         if !decision.approver.is_person() {
             return Err(ApprovalRefused::NotAPerson);
         }
         if decision.role < AccessRole::Approver {
             return Err(ApprovalRefused::Role(decision.role));
         }
-        if person(&decision.approver) == person(&self.requester) {
+        if person(&decision.approver) == person(self.requester) {
             return Err(ApprovalRefused::OwnRequest);
         }
         if self.state != ApprovalState::Pending {
             return Err(ApprovalRefused::Decided(self.state));
         }
-        self.check_time(now)?;
-        Ok(Self {
-            state: if decision.grant { ApprovalState::Granted } else { ApprovalState::Denied },
-            approver: Some(decision.approver),
-            decided_at: Some(now),
-            reason: Some(decision.reason),
-            ..self.clone()
-        })
+        self.check_time(now)
     }
 
-    /// Spends the approval on `action`, once.
-    pub fn spend(&self, action: &Value, now: Timestamp) -> Result<Self, ApprovalRefused> {
+    /// Whether it may be spent on `action` at `now`.
+    pub fn may_spend(&self, action: &BoundAction, now: Timestamp) -> Result<(), ApprovalRefused> {
         if self.state != ApprovalState::Granted {
             return Err(ApprovalRefused::NotGranted(self.state));
         }
         self.check_time(now)?;
-        let asked = sha256_hex(&canonical_json(action)?);
-        if !bool::from(asked.as_bytes().ct_eq(self.sha256.as_bytes())) {
-            return Err(ApprovalRefused::OtherAction);
+        if bool::from(action.sha256.as_bytes().ct_eq(self.sha256.as_bytes())) {
+            Ok(())
+        } else {
+            Err(ApprovalRefused::OtherAction)
         }
-        Ok(Self { state: ApprovalState::Used, used_at: Some(now), ..self.clone() })
     }
 
     fn check_time(&self, now: Timestamp) -> Result<(), ApprovalRefused> {
@@ -207,66 +170,64 @@ pub fn measure_action(measure: &Measure) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{approval, at, measure};
+    use crate::testing::{at, measure};
     use quell_domain::measure::{Effect, Target};
 
-    fn requested() -> (Approval, Value) {
-        let action = measure_action(&measure(1, Target::Application, Effect::Shutdown));
-        let asked = Approval::request(
-            approval(1),
-            &action,
-            Actor::User("ada".into()),
-            at(0),
-            DEFAULT_LIFETIME,
-        );
-        (asked.unwrap(), action)
+    fn bound(target: Target) -> BoundAction {
+        BoundAction::new(&measure_action(&measure(1, target, Effect::Shutdown))).unwrap()
     }
 
-    fn yes(actor: &str, role: AccessRole) -> Decision {
-        let approver = actor.parse().unwrap();
-        Decision { approver, role, grant: true, reason: "needed".into() }
+    fn approval<'a>(
+        action: &'a BoundAction,
+        requester: &'a Actor,
+        state: ApprovalState,
+    ) -> Approval<'a> {
+        Approval { sha256: &action.sha256, requester, expires_at: at(3_600), state }
     }
 
     #[test]
-    fn only_somebody_else_with_the_role_may_grant_in_time() {
+    fn only_somebody_else_with_the_role_may_decide_in_time_and_once() {
         use AccessRole as R;
-        let (asked, _) = requested();
+        use ApprovalRefused as A;
+        use ApprovalState as S;
+        let action = bound(Target::Application);
+        let ada = Actor::User("ada".into());
         let cases = [
-            ("user:ada", R::Admin, 1, Some(ApprovalRefused::OwnRequest)),
-            ("token:ada/laptop", R::Admin, 1, Some(ApprovalRefused::OwnRequest)),
-            ("user:bob", R::Responder, 1, Some(ApprovalRefused::Role(R::Responder))),
-            ("policy:shop", R::Admin, 1, Some(ApprovalRefused::NotAPerson)),
-            ("user:bob", R::Approver, 3_600, Some(ApprovalRefused::Lapsed(at(3_600)))),
-            ("user:bob", R::Approver, 3_599, None),
-            ("token:bob/laptop", R::Admin, 1, None),
+            (S::Pending, "user:ada", R::Admin, 1, Some(A::OwnRequest)),
+            (S::Pending, "token:ada/laptop", R::Admin, 1, Some(A::OwnRequest)),
+            (S::Pending, "user:bob", R::Responder, 1, Some(A::Role(R::Responder))),
+            (S::Pending, "policy:shop", R::Admin, 1, Some(A::NotAPerson)),
+            (S::Pending, "user:bob", R::Approver, 3_600, Some(A::Lapsed(at(3_600)))),
+            (S::Denied, "user:bob", R::Approver, 1, Some(A::Decided(S::Denied))),
+            (S::Used, "user:bob", R::Approver, 1, Some(A::Decided(S::Used))),
+            (S::Pending, "user:bob", R::Approver, 3_599, None),
+            (S::Pending, "token:bob/laptop", R::Admin, 1, None),
         ];
-        for (actor, role, second, refused) in cases {
-            assert_eq!(asked.decide(yes(actor, role), at(second)).err(), refused, "{actor}");
+        for (state, actor, role, second, refused) in cases {
+            let decision = Decision { approver: actor.parse().unwrap(), role };
+            let asked = approval(&action, &ada, state);
+            assert_eq!(asked.may_decide(&decision, at(second)).err(), refused, "{actor}");
         }
     }
 
     #[test]
-    fn it_is_spent_once_and_only_on_its_action() {
-        let (asked, action) = requested();
-        let refused = asked.spend(&action, at(1)).err();
-        assert_eq!(refused, Some(ApprovalRefused::NotGranted(ApprovalState::Pending)));
-        let granted = asked.decide(yes("user:bob", AccessRole::Approver), at(1)).unwrap();
-        let other =
-            measure_action(&measure(2, Target::Model { model: "m".into() }, Effect::Shutdown));
-        assert_eq!(granted.spend(&other, at(2)).err(), Some(ApprovalRefused::OtherAction));
-        assert!(matches!(granted.spend(&action, at(3_600)), Err(ApprovalRefused::Lapsed(_))));
-        let used = granted.spend(&action, at(2)).unwrap();
-        let again = used.spend(&action, at(3)).err();
-        assert_eq!(again, Some(ApprovalRefused::NotGranted(ApprovalState::Used)));
-    }
-
-    #[test]
-    fn a_denial_is_final() {
-        let (asked, action) = requested();
-        let no = Decision { grant: false, ..yes("user:bob", AccessRole::Approver) };
-        let denied = asked.decide(no, at(1)).unwrap();
-        assert!(denied.spend(&action, at(2)).is_err());
-        let changed = denied.decide(yes("user:eve", AccessRole::Approver), at(2)).err();
-        assert_eq!(changed, Some(ApprovalRefused::Decided(ApprovalState::Denied)));
+    fn it_is_spent_once_in_time_and_only_on_its_action() {
+        use ApprovalRefused as A;
+        use ApprovalState as S;
+        let (action, other) =
+            (bound(Target::Application), bound(Target::Model { model: "m".into() }));
+        let ada = Actor::User("ada".into());
+        let cases = [
+            (S::Pending, &action, 1, Some(A::NotGranted(S::Pending))),
+            (S::Denied, &action, 1, Some(A::NotGranted(S::Denied))),
+            (S::Used, &action, 1, Some(A::NotGranted(S::Used))),
+            (S::Granted, &other, 1, Some(A::OtherAction)),
+            (S::Granted, &action, 3_600, Some(A::Lapsed(at(3_600)))),
+            (S::Granted, &action, 3_599, None),
+        ];
+        for (state, asked, second, refused) in cases {
+            let granted = approval(&action, &ada, state);
+            assert_eq!(granted.may_spend(asked, at(second)).err(), refused, "{state:?}");
+        }
     }
 }

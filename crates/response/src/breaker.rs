@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 /// Failures in a row that open a breaker, unless the upstream says otherwise.
 pub const DEFAULT_FAILURES: u32 = 5;
 /// How long it stays open before one trial, unless the upstream says otherwise.
-pub const DEFAULT_RECOVERY: Duration = Duration::from_secs(300);
+pub const DEFAULT_RECOVERY: Duration = Duration::from_mins(5);
 
 /// A circuit breaker. Ticks are [`quell_domain::Clock::ticks`].
 #[derive(Debug)]

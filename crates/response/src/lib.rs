@@ -14,7 +14,7 @@ pub mod validate;
 #[cfg(test)]
 mod testing;
 
-pub use approval::{Approval, ApprovalRefused, ApprovalState, Decision};
+pub use approval::{Approval, ApprovalRefused, ApprovalState, BoundAction, Decision};
 pub use breaker::{Breaker, BreakerState, Permit};
 pub use measure::MeasureEvent;
 pub use policy::{PlannedMeasure, Reach, Situation};

@@ -91,19 +91,17 @@ pub fn check(policy: &ResponsePolicy) -> Result<(), PolicyFault> {
 
 /// What the policy does about `situation`. Nothing when there is nobody to act on.
 pub fn plan(policy: &ResponsePolicy, situation: &Situation<'_>) -> Option<PlannedMeasure> {
-    match policy.rules.iter().find(|rule| applies(rule, situation)) {
-        Some(rule) => by_rule(policy, rule, situation),
-        None => {
-            let (target, who, _) = candidates(situation).into_iter().next()?;
-            Some(PlannedMeasure {
-                action: PolicyAction::Propose,
-                target,
-                effect: Effect::Restrict,
-                minutes: DEFAULT_MINUTES,
-                rationale: format!("No policy line covers this; restricting {who} is suggested."),
-            })
-        }
+    if let Some(rule) = policy.rules.iter().find(|rule| applies(rule, situation)) {
+        return by_rule(policy, rule, situation);
     }
+    let (target, who, _) = candidates(situation).into_iter().next()?;
+    Some(PlannedMeasure {
+        action: PolicyAction::Propose,
+        target,
+        effect: Effect::Restrict,
+        minutes: DEFAULT_MINUTES,
+        rationale: format!("No policy line covers this; restricting {who} is suggested."),
+    })
 }
 
 fn applies(rule: &PolicyRule, situation: &Situation<'_>) -> bool {

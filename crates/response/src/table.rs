@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use quell_detection::{PatternError, PatternSet};
 use quell_domain::interaction::{Cause, Outcome};
 use quell_domain::measure::{Degradation, Effect, Target};
 use quell_domain::{ApiKeyId, Measure, MeasureId, Principal};
@@ -23,6 +25,7 @@ pub struct Table {
     epoch: u64,
     applications: HashMap<String, Rows>,
     expiries: HashMap<MeasureId, Option<Timestamp>>,
+    no_patterns: Arc<PatternSet>,
 }
 
 /// Who and what asks.
@@ -93,7 +96,8 @@ struct Rows {
     models: HashMap<String, Vec<Row>>,
     tools: HashMap<String, Vec<Row>>,
     upstreams: HashMap<String, Vec<Row>>,
-    patterns: Vec<Measure>,
+    pattern_measures: Vec<Measure>,
+    patterns: Arc<PatternSet>,
 }
 
 #[derive(Debug)]
@@ -124,6 +128,9 @@ impl Table {
                 .or_default()
                 .insert(measure)
                 .map_err(|invalid| refused(invalid.into()))?;
+        }
+        for rows in table.applications.values_mut() {
+            rows.compile_patterns()?;
         }
         Ok(table)
     }
@@ -196,9 +203,15 @@ impl Table {
         worst
     }
 
+    /// The text patterns in force for `application`, compiled. A hit names its measure; whether
+    /// that has run out by now, [`Table::in_force`] says.
+    pub fn patterns(&self, application: &str) -> &Arc<PatternSet> {
+        self.applications.get(application).map_or(&self.no_patterns, |rows| &rows.patterns)
+    }
+
     /// The pattern measures of `application`, expired ones included.
     pub fn pattern_measures(&self, application: &str) -> &[Measure] {
-        self.applications.get(application).map_or(&[], |rows| rows.patterns.as_slice())
+        self.applications.get(application).map_or(&[], |rows| rows.pattern_measures.as_slice())
     }
 
     /// Whether `measure` is in the table and has not run out at `now`.
@@ -229,8 +242,24 @@ impl Rows {
                 let parsed = key.parse().map_err(|_| Invalid::Key(key.clone()))?;
                 push(&mut self.keys, parsed, row);
             }
-            Target::Pattern { .. } => self.patterns.push(measure.clone()),
+            Target::Pattern { .. } => self.pattern_measures.push(measure.clone()),
         }
+        Ok(())
+    }
+
+    fn compile_patterns(&mut self) -> Result<(), TableError> {
+        let mut texts = Vec::with_capacity(self.pattern_measures.len());
+        for measure in &self.pattern_measures {
+            if let Target::Pattern { pattern } = &measure.target {
+                texts.push((measure.id, pattern.clone()));
+            }
+        }
+        let Some((first, _)) = texts.first() else { return Ok(()) };
+        let refused = |PatternError { message, help, pattern }: PatternError| TableError {
+            measure: pattern.parse().unwrap_or(*first),
+            why: TableFault::Measure(Invalid::Pattern { message, help }),
+        };
+        self.patterns = Arc::new(PatternSet::from_measures(&texts).map_err(refused)?);
         Ok(())
     }
 

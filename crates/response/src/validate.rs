@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use quell_domain::ApiKeyId;
-use quell_domain::Measure;
+use quell_detection::{PatternError, PatternSet};
 use quell_domain::measure::{Effect, Target, TextPattern};
+use quell_domain::{ApiKeyId, Measure, MeasureId};
 use regex::RegexBuilder;
 
 /// Longest pattern, bytes.
@@ -56,6 +56,14 @@ pub enum Invalid {
     /// A regex that does not compile.
     #[error("the pattern is not a linear-time regex: {0}")]
     Regex(String),
+    /// A pattern that detection cannot look for.
+    #[error("{message}; {help}")]
+    Pattern {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// A regex that matches nothing, and so everything.
     #[error("the pattern matches the empty text, so it would stop all traffic")]
     MatchesEmpty,
@@ -79,7 +87,7 @@ fn level_of(effect: &str) -> u8 {
 /// Whether `measure` can be carried out, and may be.
 pub fn validate(measure: &Measure) -> Result<(), Invalid> {
     check_scope(&measure.target, &measure.effect)?;
-    check_target(&measure.target)?;
+    check_target(measure.id, &measure.target)?;
     if matches!(measure.effect, Effect::Shutdown) && measure.approval.is_none() {
         return Err(Invalid::Unapproved);
     }
@@ -128,7 +136,7 @@ pub const fn sort(target: &Target) -> &'static str {
     }
 }
 
-fn check_target(target: &Target) -> Result<(), Invalid> {
+fn check_target(id: MeasureId, target: &Target) -> Result<(), Invalid> {
     match target {
         Target::Application => Ok(()),
         Target::User { user: name }
@@ -148,7 +156,7 @@ fn check_target(target: &Target) -> Result<(), Invalid> {
             .parse::<ApiKeyId>()
             .map(|_| ())
             .map_err(|_| Invalid::Key(key.chars().take(64).collect())),
-        Target::Pattern { pattern } => check_pattern(pattern),
+        Target::Pattern { pattern } => check_pattern(id, pattern),
     }
 }
 
@@ -157,7 +165,7 @@ pub fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-fn check_pattern(pattern: &TextPattern) -> Result<(), Invalid> {
+fn check_pattern(id: MeasureId, pattern: &TextPattern) -> Result<(), Invalid> {
     let text = pattern.text.as_str();
     if text.len() > PATTERN_BYTES_MAX || text.trim().chars().count() < PATTERN_CHARS_MIN {
         return Err(Invalid::PatternLength);
@@ -174,7 +182,10 @@ fn check_pattern(pattern: &TextPattern) -> Result<(), Invalid> {
     match &pattern.sample {
         None if pattern.regex => Err(Invalid::NoSample),
         Some(sample) if !regex.is_match(sample) => Err(Invalid::SampleMisses),
-        _ => Ok(()),
+        _ => match PatternSet::from_measures(&[(id, pattern.clone())]) {
+            Ok(_) => Ok(()),
+            Err(PatternError { message, help, .. }) => Err(Invalid::Pattern { message, help }),
+        },
     }
 }
 

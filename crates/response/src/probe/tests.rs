@@ -69,7 +69,7 @@ fn execute(table: &Table, probe: &ProbeRequest, mutation: Mutation) -> Observed 
     let epoch = if mutation == M::StaleTable { 0 } else { table.epoch() };
     let causes = met.causes.clone();
     let outcome = causes.iter().map(|cause| cause.outcome).max().unwrap_or_default();
-    let blank = Observed { epoch, causes, outcome, ..Observed::default() };
+    let blank = Observed { epoch, outcome, causes, ..Observed::default() };
     if mutation == M::BreaksEverything {
         return Observed { epoch, status: 500, ..Observed::default() };
     }
@@ -283,7 +283,7 @@ fn a_lift_is_met_only_when_the_measure_is_gone() {
         judge(&plan, &observed)
     };
     assert!(run(&Table::compile(1, &[]).unwrap()).met);
-    assert!(!run(&Table::compile(1, &[restrict.clone()]).unwrap()).met);
+    assert!(!run(&Table::compile(1, std::slice::from_ref(&restrict)).unwrap()).met);
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn a_model_offline_leaves_the_others() {
 
 #[test]
 fn the_strongest_outcome_wins_and_all_causes_are_listed() {
+    use Outcome as O;
     let user = || Target::User { user: "mallory".into() };
     let mut offline = measure(4, Target::Application, Effect::Shutdown);
     offline.approval = Some(approval(1));
@@ -80,7 +81,6 @@ fn the_strongest_outcome_wins_and_all_causes_are_listed() {
     let met = table.treatment(&subject(&who, &[]), at(0));
     assert_eq!(met.outcome(), Outcome::ShutDown);
     let outcomes: Vec<Outcome> = met.causes.iter().map(|cause| cause.outcome).collect();
-    use Outcome as O;
     assert_eq!(outcomes, [O::ShutDown, O::Fallback, O::Blocked, O::Degraded, O::Degraded]);
     let limits = met.degrade.unwrap();
     assert_eq!((limits.max_tokens, limits.keep_messages), (Some(100), Some(2)));

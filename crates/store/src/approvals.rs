@@ -1,7 +1,7 @@
 //! Decisions by entitled people, each bound to one exact action.
 
 use jiff::Timestamp;
-use quell_domain::{Actor, ApprovalId, IncidentId};
+use quell_domain::{Actor, ApprovalId, IncidentId, MeasureId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -31,6 +31,9 @@ pub struct Approval {
     pub action: String,
     /// SHA-256 of `action`.
     pub sha256: String,
+    /// The measure it is about, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<MeasureId>,
     /// The action in words.
     #[serde(default)]
     pub summary: String,

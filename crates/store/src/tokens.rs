@@ -1,7 +1,7 @@
 //! Tokens of the control API, and those gateways identify themselves with. Stored as hashes.
 
 use jiff::Timestamp;
-use quell_domain::{AccessRole, TokenId};
+use quell_domain::{AccessRole, Actor, TokenId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -13,7 +13,9 @@ use crate::store::{Read, Tx};
 pub struct ApiToken {
     /// Identity.
     pub id: TokenId,
-    /// What it is for; shown as the actor.
+    /// The account it acts for.
+    pub owner: String,
+    /// What it is for. The actor is `token:<owner>/<name>`.
     pub name: String,
     /// Lower-case hex SHA-256 of the token text.
     pub sha256: String,
@@ -35,6 +37,11 @@ pub struct ApiToken {
 }
 
 impl ApiToken {
+    /// The actor it acts as.
+    pub fn actor(&self) -> Actor {
+        Actor::Token(format!("{}/{}", self.owner, self.name))
+    }
+
     /// Whether it opens anything at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expires_at| expires_at > now)

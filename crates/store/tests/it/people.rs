@@ -71,6 +71,7 @@ pub(crate) async fn sessions_end(lab: &Lab) {
 pub(crate) async fn tokens_are_found_by_hash(lab: &Lab) {
     let mut token = ApiToken {
         id: TokenId::new(lab.ids.as_ref()),
+        owner: "ada".into(),
         name: "pipeline".into(),
         sha256: "ab".repeat(32),
         role: AccessRole::Viewer,
@@ -83,6 +84,7 @@ pub(crate) async fn tokens_are_found_by_hash(lab: &Lab) {
     let mut tx = lab.store.begin().await.unwrap();
     tx.insert_api_token(&token).await.unwrap();
     assert_eq!(tx.api_token_by_hash(&token.sha256).await.unwrap(), Some(token.clone()));
+    assert_eq!(token.actor().to_string(), "token:ada/pipeline");
     assert!(token.is_live(lab.now()));
     assert!(!token.is_live(lab.now() + SignedDuration::from_mins(1)));
     token.revoked_at = Some(lab.now());

@@ -68,6 +68,7 @@ pub(crate) async fn an_approval_is_used_once(lab: &Lab) {
         incident: None,
         action: "{}".into(),
         sha256: "ab".repeat(32),
+        measure: None,
         summary: "Shut support-bot down".into(),
         requester: Actor::User("ada".into()),
         request_reason: "it leaks".into(),

@@ -52,6 +52,17 @@ pub fn openai_chat() -> Value {
         .collect()
 }
 
+/// The tools as OpenAI responses takes them.
+pub fn openai_responses() -> Value {
+    all()
+        .into_iter()
+        .map(|tool| {
+            json!({"type": "function", "name": tool.name, "description": tool.description,
+                   "parameters": tool.parameters, "strict": false})
+        })
+        .collect()
+}
+
 /// The tools as Anthropic messages takes them.
 pub fn anthropic() -> Value {
     all()

@@ -109,6 +109,8 @@ const MODE: &[&str] = &[
     "engineering mode",
     "safety layer off",
 ];
+const SWITCHED: &[&str] =
+    &["enter ", "switch to", "activate", "you are", "you have", "you must", "your ", "now in"];
 const PROMPT: &[&str] = &[
     "system prompt",
     "your instructions",
@@ -191,7 +193,7 @@ const ATTACKS: &[(Technique, Group)] = &[
     (Technique::Repetition, &[AGAIN, FOREVER]),
     (Technique::PromptExtraction, &[PROMPT, SHOW]),
     (Technique::Identifiers, &[PRIVATE, ALL_OF]),
-    (Technique::DeveloperMode, &[MODE]),
+    (Technique::DeveloperMode, &[MODE, SWITCHED]),
     (Technique::RolePlay, &[UNBOUND, PERSONA]),
     (Technique::InstructionOverride, &[DROP, RULES]),
 ];

@@ -120,7 +120,7 @@ fn response(answer: &Answer<'_>, status: &str, output: &[Value]) -> Value {
     let (input, produced) = (answer.prompt_tokens(), answer.completion_tokens());
     let usage = ended.then(|| {
         json!({
-            "input_tokens": input, "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens": input, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": produced, "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": input + produced,
         })

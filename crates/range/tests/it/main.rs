@@ -1,3 +1,4 @@
 //! The range from outside, over real sockets.
 
+mod campaign;
 mod sdk;

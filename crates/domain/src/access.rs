@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Access roles, each including the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AccessRole {
     /// Reads everything but prompt and response text.

@@ -9,6 +9,7 @@ use crate::rule::FailMode;
 
 /// One application. Unknown fields are refused wherever people write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Application {
     /// Name: 1–64 of `a-z 0-9 -`, starts with a letter. Used in paths.
@@ -118,6 +119,7 @@ impl Application {
 
 /// What of prompt and response text is recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TextRetention {
     /// All of it.
@@ -131,6 +133,7 @@ pub enum TextRetention {
 
 /// What happens when an exchange cannot be recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordPolicy {
     /// Refuse with 503.
@@ -142,6 +145,7 @@ pub enum RecordPolicy {
 
 /// What happens to text the gateway cannot see because it sits with the provider.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderState {
     /// Refuse unless Quell's own record resolves it.
@@ -153,6 +157,7 @@ pub enum ProviderState {
 
 /// Per-application limits. Each is refused with its own error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Request body, bytes.
@@ -181,6 +186,7 @@ impl Default for Limits {
 
 /// Deterministic answers while in fallback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FallbackPlan {
     /// Canned answers by intent; the first whose keyword stands in the last user turn.
@@ -205,6 +211,7 @@ impl Default for FallbackPlan {
 
 /// One canned answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FallbackIntent {
     /// Any of these words in the last user turn, case-insensitive.
@@ -215,6 +222,7 @@ pub struct FallbackIntent {
 
 /// A signed webhook that hands a conversation to people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Handoff {
     /// Where to post.
@@ -227,6 +235,7 @@ pub struct Handoff {
 
 /// What automatic response may do for an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ResponsePolicy {
     /// First match wins; nothing matches: only a proposal.
@@ -246,6 +255,7 @@ impl Default for ResponsePolicy {
 
 /// One line of a response policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyRule {
     /// Applies to these kinds; all when empty.
@@ -265,6 +275,7 @@ pub struct PolicyRule {
 
 /// Whether a policy acts or asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyAction {
     /// Suggest to a person.
@@ -275,6 +286,7 @@ pub enum PolicyAction {
 
 /// What a policy's measure acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyTarget {
     /// The user if authenticated, else the key, else the session, else the address.
@@ -285,6 +297,7 @@ pub enum PolicyTarget {
 
 /// A model endpoint the operator configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
     /// Name.
@@ -319,6 +332,7 @@ pub struct Upstream {
 
 /// Which header carries an upstream's secret.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// `authorization: Bearer …`.
@@ -367,6 +381,7 @@ impl Upstream {
 
 /// A key a client presents, as the gateway knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyBinding {
     /// Identity of the key.

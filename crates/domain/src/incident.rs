@@ -53,6 +53,7 @@ impl UnknownName {
 
 /// How bad it is. Rules may raise it; only people lower it, with a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Minor issues, no immediate risk.
@@ -83,6 +84,7 @@ text_enum!(Severity);
 
 /// Where an incident stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
     /// Cheap, not yet declared.
@@ -143,6 +145,7 @@ text_enum!(IncidentState);
 
 /// An incident as it is stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IncidentRecord {
     /// Identity.
     pub id: IncidentId,
@@ -207,6 +210,7 @@ pub struct IncidentRecord {
 
 /// The principals an incident touched, each list sorted and cut at [`AffectedPrincipals::LIMIT`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct AffectedPrincipals {
     /// End users.

@@ -13,6 +13,7 @@ pub const INTERACTION_SCHEMA: u16 = 1;
 
 /// The wire surface a request came in on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// OpenAI `POST /v1/chat/completions`.
@@ -62,6 +63,7 @@ crate::incident::text_enum!(Endpoint);
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Passed unchanged.
@@ -110,6 +112,7 @@ crate::incident::text_enum!(Outcome);
 
 /// One reason for an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cause {
     /// What this cause alone leads to.
     pub outcome: Outcome,
@@ -119,6 +122,7 @@ pub struct Cause {
 
 /// Something that was not judged, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NotEvaluated {
     /// `unsupported_surface`, `budget`, `image`, `audio`, `file`, `provider_state`, `oversize`,
     /// `unparseable`, `embedding_output`, …
@@ -130,6 +134,7 @@ pub struct NotEvaluated {
 
 /// Who speaks in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The operator's instructions (`system`, `developer`, `instructions`).
@@ -164,6 +169,7 @@ crate::incident::text_enum!(Role);
 
 /// One text-bearing field of a request or response, in wire order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TextField {
     /// JSON pointer of the field, e.g. `/messages/0/content`, `/choices/1/message/content`.
     pub field: String,
@@ -178,6 +184,7 @@ pub struct TextField {
 
 /// A tool call the model made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ToolCall {
     /// Which choice it belongs to.
     pub choice: u32,
@@ -192,6 +199,7 @@ pub struct ToolCall {
 
 /// Token counts as the provider states them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Usage {
     /// Prompt tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,6 +211,7 @@ pub struct Usage {
 
 /// Durations since the request's first byte, microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Timing {
     /// Until the first byte of the response left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,6 +223,7 @@ pub struct Timing {
 
 /// SHA-256 digests that make an exchange reproducible and alterations provable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Digests {
     /// All system text, in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -240,6 +250,7 @@ pub struct Digests {
 
 /// A retrieved document the client says it used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DocumentRef {
     /// The client's id of the document.
     pub id: String,
@@ -250,6 +261,7 @@ pub struct DocumentRef {
 
 /// How a stream was stopped before its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cut {
     /// `rule:<id>`, `measure:<id>`, `limit:<name>`, `upstream`.
     pub by: String,
@@ -261,6 +273,7 @@ pub struct Cut {
 
 /// One exchange as recorded in the interaction log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Interaction {
     /// Shape version: [`INTERACTION_SCHEMA`].
     pub schema: u16,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The kinds of AI incident. Stored as text; the seeds' and frameworks' own names are aliases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentKind {
     /// Instructions smuggled in by a user or a document.

@@ -14,6 +14,8 @@ pub mod incident;
 pub mod interaction;
 pub mod kind;
 pub mod measure;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod principal;
 pub mod rule;
 pub mod signal;

@@ -9,6 +9,7 @@ use crate::rule::Direction;
 
 /// What a measure applies to, inside one application.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Target {
     /// Everything of the application.
@@ -57,6 +58,7 @@ pub enum Target {
 
 /// A literal or linear-time regex over text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TextPattern {
     /// The literal or the regex. Case-insensitive.
@@ -74,6 +76,7 @@ pub struct TextPattern {
 
 /// What a measure does to traffic it applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// Level 1: refuse, or cut a running stream.
@@ -92,6 +95,7 @@ pub enum Effect {
 
 /// What degrading takes away. Several degrades combine to the strictest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Degradation {
     /// Remove tools from requests.
@@ -139,6 +143,7 @@ impl Effect {
 
 /// Where a measure stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MeasureState {
     /// Suggested; nothing happens until a person applies it.
@@ -204,6 +209,7 @@ crate::incident::text_enum!(MeasureState);
 
 /// One containment directive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Measure {
     /// Identity.
     pub id: MeasureId,

@@ -6,6 +6,7 @@ use crate::id::ApiKeyId;
 
 /// How a claim about a principal was established, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrustGrade {
     /// Seen on the wire: an address.
@@ -33,6 +34,7 @@ crate::incident::text_enum!(TrustGrade);
 
 /// A claim with its trust grade.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Graded {
     /// The claimed value.
     pub value: String,
@@ -42,6 +44,7 @@ pub struct Graded {
 
 /// Everything known about the other side of an interaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Principal {
     /// The end user.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether a rule's effect is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RuleMode {
     /// Report what would have happened.
@@ -28,6 +29,7 @@ crate::incident::text_enum!(RuleMode);
 
 /// What a match does to the traffic, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RuleEffect {
     /// Raise a signal, let the traffic pass.
@@ -55,6 +57,7 @@ crate::incident::text_enum!(RuleEffect);
 
 /// Which way the text was going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Towards the model.
@@ -79,6 +82,7 @@ crate::incident::text_enum!(Direction);
 
 /// What happens when a judgement could not be made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailMode {
     /// Let it pass, and say so in the record.

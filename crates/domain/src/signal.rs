@@ -9,6 +9,7 @@ use crate::taxonomy::TaxonomyRef;
 
 /// Where in an interaction a finding points to. Offsets are bytes into the named field's text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Span {
     /// The field, as a JSON pointer into the request or response, e.g. `/messages/2/content`.
     pub field: String,
@@ -22,6 +23,7 @@ pub struct Span {
 
 /// A rule that matched. Carries no text, only where the text is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Signal {
     /// Hash of rule, group and window for correlations; of rule and interaction otherwise. Replay
     /// gives the same id.

@@ -8,6 +8,7 @@ use crate::measure::Measure;
 
 /// One document of detection content: a rule or pattern pack, by name and text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ContentFile {
     /// Path inside the content tree, e.g. `rules/injection.yaml`, `patterns/secrets.yaml`.
@@ -18,6 +19,7 @@ pub struct ContentFile {
 
 /// Everything a gateway needs, except secrets (it resolves the references itself).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotContent {
     /// Applications.
@@ -36,6 +38,7 @@ pub struct SnapshotContent {
 
 /// One epoch of [`SnapshotContent`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Only rises, also after a restore.
@@ -68,6 +71,7 @@ impl SnapshotContent {
 
 /// What one gateway reports to control after taking a snapshot or probing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GatewayReport {
     /// The gateway's name.
@@ -95,6 +99,7 @@ pub struct GatewayReport {
 
 /// What a probe through a gateway's own data path met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProbeResult {
     /// The measure probed.

@@ -65,6 +65,9 @@ pub enum WireError {
         /// The limit.
         limit: usize,
     },
+    /// A byte order mark where none belongs: readers disagree on what follows it.
+    #[error("a server-sent event has a line that starts with a byte order mark")]
+    StrayMark,
     /// A stream ended inside an event.
     #[error("the stream ended inside a server-sent event")]
     Truncated,

@@ -143,7 +143,7 @@ mod tests {
             (b"[NaN]", "malformed JSON at line 1 column 2: expected value"),
             (b"{\"a\":\"\xff\"}", "not valid UTF-8 at byte 6; send the body as UTF-8"),
             (b"", "malformed JSON at line 1 column 0: EOF while parsing a value"),
-            (deep.as_bytes(), "nested deeper than 64 levels at line 1 column 65; flatten the body"),
+            (deep.as_bytes(), "nested deeper than 64 levels at line 1 column 66; flatten the body"),
         ] {
             assert_eq!(parse(bytes).unwrap_err().to_string(), expected);
         }

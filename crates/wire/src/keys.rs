@@ -57,8 +57,8 @@ pub(crate) const NON_TEXT_KEYS: &[&str] = &[
 /// Inside a tool definition or schema: keywords whose value is an enum or a reference.
 const SCHEMA_NON_TEXT: &[&str] = &["$id", "$ref", "$schema", "format", "required", "type"];
 
-/// JSON schema and tool definition keywords; every other key of a definition is the author's.
-const SCHEMA_KEYWORDS: &[&str] = &[
+/// Keywords of schemas, tool definitions, metadata and errors; every other key there is its author's.
+const KEYWORDS: &[&str] = &[
     "$defs",
     "$id",
     "$ref",
@@ -67,6 +67,7 @@ const SCHEMA_KEYWORDS: &[&str] = &[
     "allOf",
     "anyOf",
     "cache_control",
+    "code",
     "const",
     "default",
     "definitions",
@@ -81,6 +82,7 @@ const SCHEMA_KEYWORDS: &[&str] = &[
     "maxItems",
     "maxLength",
     "maximum",
+    "message",
     "minItems",
     "minLength",
     "minimum",
@@ -88,14 +90,18 @@ const SCHEMA_KEYWORDS: &[&str] = &[
     "not",
     "nullable",
     "oneOf",
+    "param",
     "parameters",
     "pattern",
     "properties",
+    "quell_documents",
     "required",
     "schema",
+    "session_id",
     "strict",
     "title",
     "type",
+    "user_id",
 ];
 
 /// Longest value that still counts as an enum or id.
@@ -124,7 +130,7 @@ pub(crate) fn is_schema_protocol(key: &str, text: &str) -> bool {
 
 /// Whether `key` of a definition was chosen by its author.
 pub(crate) fn is_authored(key: &str) -> bool {
-    SCHEMA_KEYWORDS.binary_search(&key).is_err()
+    KEYWORDS.binary_search(&key).is_err()
 }
 
 /// Credentials a client hands to a provider for a tool server. They never become text.
@@ -239,6 +245,6 @@ mod tests {
     #[test]
     fn the_lists_are_sorted_for_the_search() {
         assert!(NON_TEXT_KEYS.is_sorted());
-        assert!(SCHEMA_KEYWORDS.is_sorted());
+        assert!(KEYWORDS.is_sorted());
     }
 }

@@ -39,4 +39,4 @@ pub use sse::{Frame, SseParser};
 pub use stream::{Delta, StreamReader, rewrite};
 pub use surface::endpoint_for;
 pub use tools::remove_tools;
-pub use walk::{DECODED, MAX_FIELDS};
+pub use walk::{DECODED, KEYS, MAX_FIELDS, is_derived};

@@ -4,15 +4,20 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use crate::walk::is_derived;
+
 /// Replaces `ranges` (bytes of the field's text) of the text at `pointer`. Returns whether it could:
-/// false means the text still stands there, and the body must not be passed on. Keys, decoded
-/// companions ([`crate::DECODED`]) and ranges off a character boundary cannot be replaced.
+/// false means the text still stands there, and the body must not be passed on. Derived fields
+/// ([`crate::is_derived`]) and ranges off a character boundary cannot be replaced.
 pub fn redact_field(
     body: &mut Value,
     pointer: &str,
     ranges: &[Range<usize>],
     replacement: &str,
 ) -> bool {
+    if is_derived(pointer) {
+        return false;
+    }
     let Some(target) = body.pointer_mut(pointer) else { return false };
     let replaced = match target {
         Value::String(text) => replace(text, ranges, replacement).map(Value::String),

@@ -169,6 +169,9 @@ fn frame(raw: Bytes) -> Result<Frame, WireError> {
     let mut event = None;
     let mut data: Option<String> = None;
     for line in lines(text) {
+        if line.starts_with('\u{feff}') {
+            return Err(WireError::StrayMark);
+        }
         match field(line) {
             ("data", value) => match &mut data {
                 None => data = Some(value.to_owned()),

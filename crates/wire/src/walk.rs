@@ -16,9 +16,17 @@ use crate::request::{ProviderStateKind, ProviderStateUse};
 /// Most text fields of one body.
 pub const MAX_FIELDS: usize = 16 * 1024;
 
-/// Marks the pointer of a field that holds the unescaped strings of JSON text at that pointer.
-/// Such a field cannot be redacted in place.
-pub const DECODED: &str = "#decoded";
+/// Ends the pointer of a field that holds the unescaped strings of the JSON text at that pointer.
+pub const DECODED: &str = "~decoded";
+
+/// Ends the pointer of a field that holds the keys, one per line, of the object at that pointer.
+pub const KEYS: &str = "~keys";
+
+/// Whether a field was derived from what stands at its pointer ([`DECODED`], [`KEYS`]) rather than
+/// standing there itself. A JSON pointer proper never has `~` before anything but 0 or 1.
+pub fn is_derived(pointer: &str) -> bool {
+    pointer.ends_with(DECODED) || pointer.ends_with(KEYS)
+}
 
 /// Who speaks at some place, and what sort of text stands there.
 #[derive(Debug, Clone, Copy)]
@@ -268,10 +276,13 @@ impl Walk {
 
     /// A value nothing is known about: every string in it, and the keys chosen by its author.
     pub(crate) fn unknown(&mut self, key: &str, value: &Value, role: Role) {
+        let voice = Voice::new(role, "other");
+        let mut names = if keys::is_identifier(key) { String::new() } else { key.to_owned() };
         match value {
             Value::String(text) if keys::is_protocol(key, text) => {}
-            _ => self.free(value, Voice::new(role, "other")),
+            _ => self.leaves("", value, voice, &mut names),
         }
+        self.names(names, voice);
     }
 
     /// JSON a model wrote, as a value or as text.
@@ -300,8 +311,12 @@ impl Walk {
     pub(crate) fn free(&mut self, value: &Value, voice: Voice) {
         let mut names = String::new();
         self.leaves("", value, voice, &mut names);
+        self.names(names, voice);
+    }
+
+    fn names(&mut self, names: String, voice: Voice) {
         if !names.is_empty() {
-            self.push(self.path.clone(), names, voice.part("keys"));
+            self.push(format!("{}{KEYS}", self.path), names, voice.part("keys"));
         }
     }
 

@@ -41,6 +41,11 @@ pub(super) fn read(pieces: &mut Pieces<'_>, event: &Map<String, Value>) -> Resul
                 let voice = Voice::new(Role::Assistant, part);
                 pieces.piece(channel, voice, pointer, text, Mode::Whole)?;
             }
+            ("name", Value::String(name)) => {
+                let channel = format!("/output/{}/name", number(event, "output_index"));
+                let voice = Voice::new(Role::Assistant, "name");
+                pieces.piece(channel, voice, pointer, name, Mode::Whole)?;
+            }
             ("delta" | "partial_image_b64", Value::String(_)) => {
                 let reason = if is_audio(kind) { "audio" } else { "image" };
                 let channel = format!("/output/{}", number(event, "output_index"));

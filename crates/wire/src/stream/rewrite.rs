@@ -5,11 +5,15 @@ use serde_json::Value;
 use crate::json;
 use crate::redact::forget_logprobs;
 use crate::sse::{Frame, field, lines};
+use crate::walk::is_derived;
 
 /// `frame` with new text at the given pointers of its data. None if a pointer holds no text: then
 /// the frame must not leave. Other lines of the frame stay as they were.
 pub fn rewrite(frame: &Frame, edits: &[(String, String)]) -> Option<Frame> {
     let mut value = json::parse_str(&frame.data).ok()?;
+    if edits.iter().any(|(pointer, _)| is_derived(pointer)) {
+        return None;
+    }
     for (pointer, text) in edits {
         let target = value.pointer_mut(pointer)?;
         *target = match target {

@@ -104,6 +104,7 @@ impl Ask {
         if ask.max_tokens.is_none() {
             return Err(BadRequest::new("max_tokens: Field required", Some("max_tokens")));
         }
+        ask.n = 1;
         ask.system = body.get("system").map(text_of).unwrap_or_default();
         ask.read_messages(array(body, "messages")?);
         ask.offers = offers(body, |tool| tool, "input_schema");
@@ -113,6 +114,7 @@ impl Ask {
     /// From `POST /v1/responses`.
     pub(crate) fn responses(body: &Map<String, Value>) -> Result<Self, BadRequest> {
         let mut ask = Self::common(body, &["max_output_tokens"])?;
+        ask.n = 1;
         ask.system = body.get("instructions").map(text_of).unwrap_or_default();
         match body.get("input") {
             Some(Value::String(text)) => {
@@ -267,13 +269,13 @@ mod tests {
 
     use super::*;
 
-    fn chat(body: Value) -> Result<Ask, BadRequest> {
+    fn chat(body: &Value) -> Result<Ask, BadRequest> {
         Ask::chat(body.as_object().unwrap())
     }
 
     #[test]
     fn chat_reads_every_role() {
-        let ask = chat(json!({"model": "m", "messages": [
+        let ask = chat(&json!({"model": "m", "messages": [
             {"role": "system", "content": "S"},
             {"role": "user", "content": [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]},
             {"role": "assistant", "content": null, "tool_calls": []},
@@ -288,13 +290,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(chat(json!({"messages": []})).unwrap_err().param, Some("model"));
+        assert_eq!(chat(&json!({"messages": []})).unwrap_err().param, Some("model"));
         assert_eq!(
-            chat(json!({"model": "m", "messages": []})).unwrap_err().param,
+            chat(&json!({"model": "m", "messages": []})).unwrap_err().param,
             Some("messages")
         );
         let many = json!({"model": "m", "n": 99, "messages": [{"role": "user", "content": "x"}]});
-        assert_eq!(chat(many).unwrap_err().param, Some("n"));
+        assert_eq!(chat(&many).unwrap_err().param, Some("n"));
     }
 
     #[test]

@@ -230,6 +230,14 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_written_in_toml() {
+        let config: RangeConfig =
+            toml::from_str("seed = 3\n[leaks]\nidentifiers = 0.5\n[faults]\nloop = 1.0\n").unwrap();
+        assert_eq!((config.seed, config.leaks.identifiers, config.faults.repeat), (3, 0.5, 1.0));
+        assert!(toml::from_str::<RangeConfig>("[obeys]\nroleplay = 1.0\n").is_err());
+    }
+
+    #[test]
     fn unknown_fields_and_impossible_probabilities_are_refused() {
         assert!(serde_json::from_str::<RangeConfig>(r#"{"sed":1}"#).is_err());
         assert!(serde_json::from_str::<RangeConfig>(r#"{"faults":{"hangs":1}}"#).is_err());

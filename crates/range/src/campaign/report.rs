@@ -99,8 +99,8 @@ pub struct CampaignReport {
 pub(super) struct Sent<'a> {
     pub(super) step: &'a Step,
     pub(super) result: StepResult,
-    pub(super) sent_at: Timestamp,
-    pub(super) answered_at: Timestamp,
+    pub(super) began_at: Timestamp,
+    pub(super) ended_at: Timestamp,
 }
 
 impl CampaignReport {
@@ -108,13 +108,14 @@ impl CampaignReport {
     pub(super) fn sum_up(sent: &[Sent<'_>]) -> Self {
         let mut report = Self::default();
         let mut honest = BTreeSet::new();
-        for Sent { step, result, sent_at, answered_at } in sent {
+        for Sent { step, result, began_at, ended_at } in sent {
             report.total.add(result);
             report.scenarios.entry(step.scenario).or_default().add(result);
             if let Some(source) = &step.source {
-                let by_source = match step.is_attack {
-                    true => &mut report.corpus_attacks,
-                    false => &mut report.corpus_benign,
+                let by_source = if step.is_attack {
+                    &mut report.corpus_attacks
+                } else {
+                    &mut report.corpus_benign
                 };
                 by_source.entry(source.clone()).or_default().add(result);
             }
@@ -126,9 +127,9 @@ impl CampaignReport {
                 }
             }
             if step.is_attack {
-                earliest(&mut report.first_malicious_at, *sent_at);
+                earliest(&mut report.first_malicious_at, *began_at);
                 if stopped {
-                    earliest(&mut report.first_stopped_at, *answered_at);
+                    earliest(&mut report.first_stopped_at, *ended_at);
                 }
                 if result.treatment == Treatment::Delivered {
                     report.miss(step, result);

@@ -9,7 +9,6 @@ use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http_body_util::BodyExt as _;
-use jiff::Timestamp;
 use quell_domain::clock::SharedClock;
 use quell_outbound::{OutboundError, UpstreamClient, UpstreamOptions, with_idle_timeout};
 use thiserror::Error;
@@ -116,23 +115,23 @@ impl Sender<'_> {
             tokio::time::sleep_until(self.start + Duration::from_millis(step.at_ms)).await;
             // The semaphore is never closed; without a slot the step would only go out early.
             let _slot = self.slots.acquire().await.ok();
-            let sent_at = self.clock.now();
-            let result = self.send(step, sent_at).await?;
-            let answered_at = self.clock.now();
+            let began_at = self.clock.now();
+            let result = self.send(step).await?;
+            let ended_at = self.clock.now();
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(Progress { done, total: self.total, step, result: &result });
-            sent.push((index, Sent { step, result, sent_at, answered_at }));
+            sent.push((index, Sent { step, result, began_at, ended_at }));
         }
         Ok(sent)
     }
 
-    async fn send(&self, step: &Step, sent_at: Timestamp) -> Result<StepResult, http::Error> {
+    async fn send(&self, step: &Step) -> Result<StepResult, http::Error> {
         let request = request::build(step, self.target)?;
         let ticks = self.clock.ticks();
         let received = match self.client.send(request, HEADER_TIME).await {
             Ok(response) => Some(receive(response).await),
             Err(error) => {
-                tracing::debug!(%error, %sent_at, "campaign request failed");
+                tracing::debug!(%error, "campaign request failed");
                 None
             }
         };

@@ -174,7 +174,7 @@ const PRIVATE: &[&str] = &[
 ];
 const ALL_OF: &[&str] = &[
     "list",
-    "all ",
+    " all ",
     "show",
     "give me",
     "export",
@@ -228,7 +228,7 @@ const MAX_READ: usize = 64 * 1024;
 pub(crate) fn classify(question: &str) -> Intent {
     let lower = lowered(question);
     // A long text that contains an order to an AI is a document, not a question.
-    if lower.len() > 600 && is_injected(question) {
+    if lower.len() > 300 && is_injected(question) {
         return Intent::Attack(Technique::InjectedDocument);
     }
     for (technique, group) in ATTACKS {

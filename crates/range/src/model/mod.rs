@@ -116,14 +116,14 @@ impl Model {
                     return self.give_in(Technique::InjectedDocument, ask, dice);
                 }
                 match documents::lookup(question).filter(|_| self.config.retrieval) {
-                    Some(found) => self.from_store(found, dice),
+                    Some(found) => self.look_up(found, dice),
                     None => answer::ordinary(question, dice),
                 }
             }
         }
     }
 
-    fn from_store(&self, found: &Document, dice: &mut Dice) -> String {
+    fn look_up(&self, found: &Document, dice: &mut Dice) -> String {
         if found.poisoned && dice.chance(self.config.obeys.injected_document) {
             obey::injected(&self.planted, dice)
         } else {

@@ -21,7 +21,7 @@ use crate::wire::error::Dialect;
 use crate::wire::{self, Answer, Frame};
 
 const MAX_BODY_BYTES: usize = 12 * 1024 * 1024;
-const BODY_TIME: Duration = Duration::from_secs(60);
+const BODY_TIME: Duration = Duration::from_mins(1);
 /// Questions whose repetitions are counted. Past it every new question counts as the first.
 const MAX_QUESTIONS: usize = 65_536;
 /// How much longer a slow answer takes.

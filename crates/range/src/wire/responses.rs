@@ -85,19 +85,17 @@ fn item(answer: &Answer<'_>, finished: bool) -> Value {
         (true, Some(Finish::Length)) => "incomplete",
         (true, _) => "completed",
     };
-    match reply.and_then(|reply| reply.call.as_ref()) {
-        Some(call) => json!({
+    if let Some(call) = reply.and_then(|reply| reply.call.as_ref()) {
+        return json!({
             "id": format!("fc_{}", answer.id), "type": "function_call", "status": status,
             "arguments": if finished { call.arguments.to_string() } else { String::new() },
             "call_id": answer.call_id("call_", 0), "name": call.name,
-        }),
-        None => {
-            let text = reply.map(Reply::text).unwrap_or_default();
-            let content = if finished { vec![part(&text)] } else { Vec::new() };
-            json!({"id": message_id(answer), "type": "message", "status": status,
-                   "role": "assistant", "content": content})
-        }
+        });
     }
+    let text = reply.map(Reply::text).unwrap_or_default();
+    let content = if finished { vec![part(&text)] } else { Vec::new() };
+    json!({"id": message_id(answer), "type": "message", "status": status, "role": "assistant",
+           "content": content})
 }
 
 fn part(text: &str) -> Value {

@@ -1,4 +1,8 @@
 //! The range from outside, over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod behaviour;
 mod campaign;
+mod client;
 mod sdk;
+mod shapes;

@@ -28,8 +28,10 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("quell.exchange.fact", "facts about any speaker's text in this direction"),
     ("quell.fact", "facts about the speaker's text and about the exchange as a whole"),
     ("quell.outcome", "what became of the exchange; only after the exchange"),
+    ("quell.principal", "user, else session, else key, else address; only after the exchange"),
     ("quell.request.fact", "while judging output: facts about the request"),
     ("quell.role", "who speaks: user, assistant, tool, tool_definition, system"),
+    ("quell.rule", "in a correlation's group-by: the counted rule that matched"),
     ("quell.signal", "rules that matched; only after the exchange"),
     ("quell.stream", "whether the client asked for a stream"),
     ("quell.tool.offered", "tools offered"),
@@ -45,12 +47,14 @@ pub(crate) const FACT_FIELDS: [&str; 3] =
 pub(crate) const TEXT_FIELDS: [&str; 2] = ["gen_ai.input.messages", "gen_ai.output.messages"];
 
 /// Fields known only once the exchange is over.
-pub(crate) const LATE_FIELDS: [&str; 6] = [
+pub(crate) const LATE_FIELDS: [&str; 8] = [
     "gen_ai.response.finish_reasons",
     "gen_ai.response.model",
     "gen_ai.usage.input_tokens",
     "gen_ai.usage.output_tokens",
     "quell.outcome",
+    "quell.principal",
+    "quell.rule",
     "quell.signal",
 ];
 

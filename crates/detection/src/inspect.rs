@@ -94,15 +94,21 @@ impl Findings {
             .iter()
             .map(|hit| Cause { outcome: Outcome::Blocked, by: format!("measure:{}", hit.measure) })
             .collect();
-        causes.extend(self.signals.iter().filter_map(cause));
-        causes.dedup();
+        causes.extend(self::causes(&self.signals));
         causes.sort_by_key(|cause| std::cmp::Reverse(cause.outcome));
+        causes.dedup();
         causes
     }
 }
 
-/// What a signal alone leads to.
-pub(crate) fn cause(signal: &Signal) -> Option<Cause> {
+/// What signals lead to, strongest first.
+pub fn causes(signals: &[Signal]) -> Vec<Cause> {
+    let mut causes: Vec<Cause> = signals.iter().filter_map(cause).collect();
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.outcome));
+    causes
+}
+
+fn cause(signal: &Signal) -> Option<Cause> {
     let outcome = match (signal.effect, signal.mode) {
         (RuleEffect::Signal, _) => return None,
         (_, RuleMode::Shadow) => Outcome::WouldBlock,

@@ -8,7 +8,9 @@
 mod analyzers;
 mod budget;
 pub mod content;
+mod correlate;
 mod event;
+mod examples;
 mod fold;
 mod inspect;
 mod judge;
@@ -19,8 +21,10 @@ mod validate;
 
 pub use analyzers::ANALYZER_FACTS;
 pub use budget::Budget;
+pub use correlate::{Correlator, SnapshotUnreadable};
 pub use event::{Context, FIELDS};
-pub use inspect::{Decision, Findings, MeasureHit, Redaction};
+pub use examples::{ExampleFailure, ExampleReport, run_examples};
+pub use inspect::{Decision, Findings, MeasureHit, Redaction, causes};
 pub use patterns::{MAX_LEN, PatternError, PatternPack, PatternSet, PatternSpec};
 pub use rules::{
     ContentErrors, Diagnostic, Example, Examples, Level, RuleInfo, RuleSet, Runs, Turn, lint,

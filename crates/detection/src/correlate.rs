@@ -1,0 +1,321 @@
+//! Correlations: rules counted over time, over the recorded exchanges of one application.
+//!
+//! Time is the record's own. State is limited per correlation, and identities anybody can invent
+//! have their own limit, so a flood of made-up users evicts neither another correlation's state
+//! nor that of authenticated users. A signal's id depends on rule, group and window only.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use quell_domain::canonical::sha256_hex;
+use quell_domain::interaction::{Interaction, Role};
+use quell_domain::principal::{Principal, TrustGrade};
+use quell_domain::rule::{Direction, RuleEffect};
+use quell_domain::signal::Signal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::event::{operation, put_principal};
+use crate::rules::{Aggregate, Correlation, RuleInfo, RuleSet};
+
+/// Groups kept per correlation and trust.
+const MAX_GROUPS: usize = 10_000;
+/// Matches kept per group.
+const MAX_MATCHES: usize = 4_096;
+
+/// Counts what rules found, for one application.
+#[derive(Debug)]
+pub struct Correlator {
+    rules: Arc<RuleSet>,
+    /// By correlation, then by whether the group can be trusted.
+    groups: Vec<[Groups; 2]>,
+}
+
+type Groups = BTreeMap<Vec<String>, Group>;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Group {
+    newest: i64,
+    matches: VecDeque<Match>,
+}
+
+/// One match of a counted rule: when, in which exchange, which of the rules, with which value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Match(i64, String, usize, u64);
+
+/// Why a snapshot could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the correlation snapshot cannot be read; counting begins anew")]
+pub struct SnapshotUnreadable(#[from] serde_json::Error);
+
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    version: u16,
+    correlations: BTreeMap<String, [Vec<(Vec<String>, Group)>; 2]>,
+}
+
+impl Correlator {
+    /// A correlator that has seen nothing.
+    pub fn new(rules: Arc<RuleSet>) -> Self {
+        let groups = rules.correlations.iter().map(|_| Default::default()).collect();
+        Self { rules, groups }
+    }
+
+    /// A correlator that continues where `snapshot` was taken. What it says about correlations
+    /// that no longer exist is dropped.
+    pub fn restore(rules: Arc<RuleSet>, snapshot: &[u8]) -> Result<Self, SnapshotUnreadable> {
+        let mut snapshot: Snapshot = serde_json::from_slice(snapshot)?;
+        let mut restored = Self::new(rules);
+        for (correlation, groups) in restored.rules.correlations.iter().zip(&mut restored.groups) {
+            let name = &restored.rules.infos[correlation.rule].id;
+            if let Some(saved) = snapshot.correlations.remove(name) {
+                *groups = saved.map(|groups| groups.into_iter().collect());
+            }
+        }
+        Ok(restored)
+    }
+
+    /// Everything counted so far.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let correlations = self
+            .rules
+            .correlations
+            .iter()
+            .zip(&self.groups)
+            .map(|(correlation, groups)| {
+                let name = self.rules.infos[correlation.rule].id.clone();
+                (name, groups.each_ref().map(|groups| groups.clone().into_iter().collect()))
+            })
+            .collect();
+        serde_json::to_vec(&Snapshot { version: 1, correlations }).unwrap_or_default()
+    }
+
+    /// Groups held now, over all correlations.
+    pub fn group_count(&self) -> usize {
+        self.groups.iter().flatten().map(BTreeMap::len).sum()
+    }
+
+    /// Takes one recorded exchange: the signals of rules that run after the exchange, then those of
+    /// correlations that it completes.
+    pub fn push(&mut self, interaction: &Interaction) -> Vec<Signal> {
+        let rules = Arc::clone(&self.rules);
+        let event = event_of(interaction);
+        let mut fired: BTreeSet<&str> =
+            interaction.signals.iter().map(|signal| signal.rule.as_str()).collect();
+        let mut signals = Vec::new();
+        let judged = Value::Object(event);
+        for index in rules.evaluate_late(&judged) {
+            let info = &rules.infos[index];
+            fired.insert(&info.id);
+            if !info.counted_only {
+                signals.push(late_signal(info, interaction));
+            }
+        }
+        let Value::Object(mut event) = judged else {
+            return signals;
+        };
+        for (correlation, groups) in rules.correlations.iter().zip(&mut self.groups) {
+            let info = &rules.infos[correlation.rule];
+            for (position, rule) in correlation.rules.iter().enumerate() {
+                if fired.contains(rule.as_str()) {
+                    event.insert("quell.rule".into(), json!(rule));
+                    let found = count(correlation, info, groups, position, &event, interaction);
+                    signals.extend(found);
+                }
+            }
+        }
+        signals
+    }
+}
+
+/// Counts one match; the signal if that completes the correlation.
+fn count(
+    correlation: &Correlation,
+    info: &RuleInfo,
+    groups: &mut [Groups; 2],
+    position: usize,
+    event: &Map<String, Value>,
+    interaction: &Interaction,
+) -> Option<Signal> {
+    let key: Vec<String> = correlation
+        .group_by
+        .iter()
+        .map(|field| event.get(field).and_then(as_text))
+        .collect::<Option<_>>()?;
+    let value = match &correlation.aggregate {
+        Aggregate::Distinct(field) => hash(&event.get(field).and_then(as_text)?),
+        Aggregate::Sum(field) => event.get(field).and_then(Value::as_u64)?,
+        _ => 0,
+    };
+    let trusted = usize::from(is_trusted(&correlation.group_by, &interaction.principal));
+    let groups = &mut groups[trusted];
+    let at = interaction.started_at.as_microsecond();
+    let new = Match(at, interaction.id.to_string(), position, value);
+    let group = groups.entry(key.clone()).or_default();
+    group.add(new, correlation.span_us);
+    let total = group.total(correlation);
+    let mut signal = None;
+    if correlation.thresholds.iter().all(|threshold| threshold.met(total)) {
+        let start = group.matches.front().map_or(at, |first| first.0);
+        group.matches.clear();
+        signal = Some(correlation_signal(correlation, info, &key, start, total));
+    }
+    if groups.len() > MAX_GROUPS {
+        evict(groups);
+    }
+    signal
+}
+
+impl Group {
+    fn add(&mut self, new: Match, span_us: i64) {
+        self.newest = self.newest.max(new.0);
+        let oldest = self.newest.saturating_sub(span_us);
+        while self.matches.front().is_some_and(|first| first.0 < oldest) {
+            self.matches.pop_front();
+        }
+        let known = self.matches.iter().any(|known| known.1 == new.1 && known.2 == new.2);
+        if new.0 < oldest || known {
+            return;
+        }
+        let place = self.matches.partition_point(|known| *known < new);
+        self.matches.insert(place, new);
+        if self.matches.len() > MAX_MATCHES {
+            self.matches.pop_front();
+        }
+    }
+
+    fn total(&self, correlation: &Correlation) -> u64 {
+        let distinct = |of: fn(&Match) -> u64| {
+            self.matches.iter().map(of).collect::<BTreeSet<_>>().len() as u64
+        };
+        match correlation.aggregate {
+            Aggregate::Events => self.matches.len() as u64,
+            Aggregate::Distinct(_) => distinct(|found| found.3),
+            Aggregate::Sum(_) => {
+                self.matches.iter().fold(0, |sum, found| sum.saturating_add(found.3))
+            }
+            Aggregate::Temporal => distinct(|found| found.2 as u64),
+            Aggregate::Ordered => self
+                .matches
+                .iter()
+                .fold(0, |reached, found| reached + u64::from(found.2 as u64 == reached)),
+        }
+    }
+}
+
+/// Drops the tenth of the groups that has been quiet longest.
+fn evict(groups: &mut Groups) {
+    let mut ages: Vec<(i64, Vec<String>)> =
+        groups.iter().map(|(key, group)| (group.newest, key.clone())).collect();
+    ages.sort();
+    for (_, key) in ages.into_iter().take(MAX_GROUPS / 10) {
+        groups.remove(&key);
+    }
+}
+
+/// Whether nobody can make up the group the exchange falls into.
+fn is_trusted(group_by: &[String], principal: &Principal) -> bool {
+    let authenticated = |claim: &Option<quell_domain::Graded>| {
+        claim.as_ref().is_some_and(|claim| claim.grade == TrustGrade::Authenticated)
+    };
+    group_by.iter().all(|field| match field.as_str() {
+        "quell.user" => authenticated(&principal.user),
+        "gen_ai.conversation.id" => authenticated(&principal.session),
+        "quell.principal" => authenticated(&principal.user) || principal.key.is_some(),
+        _ => true,
+    })
+}
+
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The event that rules over recorded exchanges and group fields look at.
+fn event_of(interaction: &Interaction) -> Map<String, Value> {
+    let mut event = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            event.insert(name.to_owned(), value);
+        }
+    };
+    let texts = |fields: &[quell_domain::interaction::TextField]| -> Value {
+        let judged = fields.iter().filter(|field| field.role != Role::System);
+        judged.map(|field| field.text.as_str()).collect()
+    };
+    let facts: BTreeSet<&str> =
+        interaction.signals.iter().flat_map(|signal| &signal.facts).map(String::as_str).collect();
+    let tools: Vec<&str> = interaction.tool_calls.iter().map(|call| call.name.as_str()).collect();
+    put("quell.application", json!(interaction.application));
+    put("quell.endpoint", json!(interaction.endpoint.as_str()));
+    put("quell.stream", json!(interaction.stream));
+    put("quell.outcome", json!(interaction.outcome.as_str()));
+    put("quell.fact", json!(facts));
+    put("quell.exchange.fact", json!(facts));
+    put("quell.signal", interaction.signals.iter().map(|signal| signal.rule.as_str()).collect());
+    put("quell.tool.offered", json!(interaction.tools_offered));
+    put("gen_ai.tool.name", json!(tools));
+    put("gen_ai.operation.name", json!(operation(interaction.endpoint)));
+    put("gen_ai.request.model", json!(interaction.model_asked));
+    put("gen_ai.response.model", json!(interaction.model_served));
+    put("gen_ai.response.finish_reasons", json!(interaction.finish_reasons));
+    put("gen_ai.usage.input_tokens", json!(interaction.usage.input_tokens));
+    put("gen_ai.usage.output_tokens", json!(interaction.usage.output_tokens));
+    put("gen_ai.input.messages", texts(&interaction.request));
+    put("gen_ai.output.messages", texts(&interaction.response));
+    put("quell.principal", json!(principal_name(&interaction.principal)));
+    put_principal(&mut event, &interaction.principal);
+    event
+}
+
+/// The most specific thing known about who it was.
+fn principal_name(principal: &Principal) -> Option<String> {
+    let user = principal.user.as_ref().map(|user| format!("user:{}", user.value));
+    user.or_else(|| principal.session.as_ref().map(|session| format!("session:{}", session.value)))
+        .or_else(|| principal.key.as_ref().map(|key| format!("key:{key}")))
+        .or_else(|| principal.address.as_ref().map(|address| format!("address:{address}")))
+}
+
+fn late_signal(info: &RuleInfo, interaction: &Interaction) -> Signal {
+    signal(info, &format!("{}|{}|after", info.id, interaction.id), Vec::new(), info.direction)
+}
+
+fn correlation_signal(
+    correlation: &Correlation,
+    info: &RuleInfo,
+    key: &[String],
+    start: i64,
+    total: u64,
+) -> Signal {
+    let groups = correlation.group_by.iter().zip(key);
+    let mut facts: Vec<String> =
+        groups.map(|(field, value)| format!("group:{field}={value}")).collect();
+    facts.push(format!("total:{total}"));
+    let key = serde_json::to_string(key).unwrap_or_default();
+    signal(info, &format!("{}|{key}|{start}", info.id), facts, info.direction)
+}
+
+fn signal(info: &RuleInfo, key: &str, facts: Vec<String>, direction: Direction) -> Signal {
+    Signal {
+        id: format!("sig_{}", &sha256_hex(key.as_bytes())[..32]),
+        rule: info.id.clone(),
+        title: info.title.clone(),
+        kind: info.kind,
+        severity: info.severity,
+        effect: RuleEffect::Signal,
+        mode: info.mode,
+        direction,
+        facts,
+        spans: Vec::new(),
+        taxonomy: info.taxonomy.clone(),
+    }
+}

@@ -130,7 +130,6 @@ impl Segment {
         self.try_step(place).map_err(|error| LakeError::io("read", &self.info.path)(error))
     }
 
-    /// Whether the frame at `place` is already readable, without judging what is not.
     fn try_step(&mut self, place: Place) -> io::Result<Step> {
         if let Some(frame) = self.frame_at(place)? {
             return Ok(frame);
@@ -176,17 +175,25 @@ impl Segment {
             .checked_sub(self.window_start)
             .map(|skip| skip as usize)
             .filter(|skip| self.window.len().saturating_sub(*skip) >= wanted);
-        let skip = if let Some(skip) = have {
-            skip
-        } else {
-            self.window.clear();
-            self.window.shrink_to(WINDOW);
-            self.window_start = offset;
-            self.file.seek(SeekFrom::Start(offset))?;
-            self.file.by_ref().take(wanted.max(WINDOW) as u64).read_to_end(&mut self.window)?;
-            0
+        let skip = match have {
+            Some(skip) => skip,
+            None => self.fill(offset, wanted)?,
         };
         Ok(&self.window[skip..])
+    }
+
+    /// Fills the window so that it holds `offset`, and says where in it.
+    fn fill(&mut self, offset: u64, wanted: usize) -> io::Result<usize> {
+        // Who steps backwards will want what comes before.
+        let backwards = !self.window.is_empty() && offset < self.window_start;
+        let before = if backwards { offset.min(WINDOW as u64 / 2) } else { 0 };
+        self.window.clear();
+        self.window.shrink_to(WINDOW);
+        self.window_start = offset - before;
+        self.file.seek(SeekFrom::Start(self.window_start))?;
+        let most = before + wanted.max(WINDOW / 2) as u64;
+        self.file.by_ref().take(most).read_to_end(&mut self.window)?;
+        Ok((before as usize).min(self.window.len()))
     }
 
     fn rest_from(&mut self, offset: u64) -> io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! fsync, on its own thread, so that appending never waits for it.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ impl Syncer {
     }
 
     /// Notes that `file` has bytes to sync.
-    pub(crate) fn mark(&self, path: &PathBuf, file: &Arc<File>) {
+    pub(crate) fn mark(&self, path: &Path, file: &Arc<File>) {
         let mut state = self.state.lock();
         if !state.dirty.iter().any(|(_, known)| Arc::ptr_eq(known, file)) {
-            state.dirty.push((path.clone(), Arc::clone(file)));
+            state.dirty.push((path.to_owned(), Arc::clone(file)));
             self.changed.notify_one();
         }
     }

@@ -24,7 +24,7 @@ const KEPT_BUFFER: usize = 4 * 1024 * 1024;
 const LEAST_SEGMENT: u64 = 4 * 1024;
 
 /// Limits of a writer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriterOptions {
     /// A segment that has this many bytes is sealed.
     pub segment_bytes: u64,
@@ -162,22 +162,14 @@ fn run(queue: &Queue, health: &Health, mut output: Output) {
     while let Some(mut batch) = queue.take() {
         let (records, bytes) = (batch.len(), batch.iter().map(|record| record.payload.len()).sum());
         while !batch.is_empty() {
-            let result = output.write_some(&mut batch, &health.last_sequence);
-            let mut failing = health.failing.lock();
-            match result {
-                Ok(()) => *failing = None,
-                Err(error) => {
-                    let text: Arc<str> = error.to_string().into();
-                    if failing.is_none() {
-                        tracing::error!(error = %text, "the interaction log cannot be written");
-                    }
-                    *failing = Some(Arc::clone(&text));
-                    drop(failing);
-                    for record in batch.drain(..) {
-                        // Nobody waits for this record any more: there is nobody to tell.
-                        let _ = record.reply.send(Err(AppendError::Disk(Arc::clone(&text))));
-                    }
-                }
+            let Err(error) = output.write_some(&mut batch, health) else { continue };
+            let text: Arc<str> = error.to_string().into();
+            if health.failing.lock().replace(Arc::clone(&text)).is_none() {
+                tracing::error!(error = %text, "the interaction log cannot be written");
+            }
+            for record in batch.drain(..) {
+                // Nobody waits for this record any more: there is nobody to tell.
+                let _ = record.reply.send(Err(AppendError::Disk(Arc::clone(&text))));
             }
         }
         queue.release(records, bytes);
@@ -226,11 +218,7 @@ impl Output {
 
     /// Writes the records of `batch` that fit the segment, in one write, and answers them.
     /// On an error the records whose frames were written whole are answered and gone.
-    fn write_some(
-        &mut self,
-        batch: &mut VecDeque<Waiting>,
-        last_sequence: &AtomicU64,
-    ) -> io::Result<()> {
+    fn write_some(&mut self, batch: &mut VecDeque<Waiting>, health: &Health) -> io::Result<()> {
         if let Some(failure) = self.syncer.take_failure() {
             tracing::warn!(%failure, "starting a new segment after a failed fsync");
             self.file = None;
@@ -261,9 +249,12 @@ impl Output {
                 self.syncer.mark(path, file);
             }
         }
+        if result.is_ok() {
+            *health.failing.lock() = None;
+        }
         for record in batch.drain(..whole) {
             self.sequence += 1;
-            last_sequence.store(self.sequence, Ordering::Relaxed);
+            health.last_sequence.store(self.sequence, Ordering::Relaxed);
             // Nobody waits for this record any more: it is in the log all the same.
             let _ = record.reply.send(Ok(self.sequence));
         }

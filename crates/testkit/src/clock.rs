@@ -25,6 +25,9 @@ impl ManualClock {
     }
 
     /// Moves wall time and ticks forward.
+    ///
+    /// # Panics
+    /// If that leads past the year 9999.
     #[expect(clippy::expect_used, reason = "tests stay within the years a timestamp can hold")]
     pub fn advance(&self, by: Duration) {
         let mut state = self.state.lock();

@@ -302,7 +302,11 @@ fn body_of(steps: Vec<Step>) -> UnsyncBoxBody<Bytes, io::Error> {
 
 async fn perform(step: Step) -> io::Result<Option<Bytes>> {
     match step {
-        Step::Send(bytes) => Ok(Some(bytes)),
+        Step::Send(bytes) => {
+            // Lets what came before go out by itself.
+            tokio::task::yield_now().await;
+            Ok(Some(bytes))
+        }
         Step::Wait(time) => {
             tokio::time::sleep(time).await;
             Ok(None)
@@ -310,6 +314,9 @@ async fn perform(step: Step) -> io::Result<Option<Bytes>> {
         Step::Hang => {
             std::future::pending::<Result<Infallible, io::Error>>().await.map(|n| match n {})
         }
-        Step::Close => Err(io::Error::other("the script closes the connection here")),
+        Step::Close => {
+            tokio::task::yield_now().await;
+            Err(io::Error::other("the script closes the connection here"))
+        }
     }
 }

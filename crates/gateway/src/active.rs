@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use quell_detection::{PatternSet, RuleSet};
 use quell_domain::application::{Application, KeyBinding, Upstream};
+use quell_domain::MeasureId;
+use quell_domain::measure::{Target, TextPattern};
 use quell_domain::snapshot::Snapshot;
 use quell_outbound::{UpstreamClient, UpstreamOptions};
-use quell_response::{Breaker, Table};
+use quell_response::{Breaker, BreakerState, Table};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -31,6 +33,8 @@ pub(crate) struct Active {
     applications: HashMap<String, Arc<ActiveApplication>>,
     keys: HashMap<[u8; 32], KeyBinding>,
     upstreams: HashMap<String, Arc<ActiveUpstream>>,
+    patterns: HashMap<String, Arc<PatternSet>>,
+    no_patterns: Arc<PatternSet>,
     content_digest: String,
 }
 
@@ -62,7 +66,7 @@ pub(crate) struct ActiveUpstream {
 
 /// Why a snapshot cannot be run.
 #[derive(Debug, thiserror::Error)]
-pub enum ActivateError {
+pub(crate) enum ActivateError {
     /// The stated hash is not the content's.
     #[error("the snapshot's hash does not match its content; it was damaged on the way or on disk")]
     Damaged,
@@ -122,7 +126,7 @@ impl Active {
         let rules = match held.filter(|held| held.content_digest == content_digest) {
             Some(held) => Arc::clone(&held.rules),
             None => Arc::new(
-                RuleSet::compile(&quell_detection::with_overrides(&content.content))
+                RuleSet::with_overrides(&content.content)
                     .map_err(|errors| ActivateError::Rules(errors.to_string()))?,
             ),
         };
@@ -142,6 +146,7 @@ impl Active {
             }
             applications.insert(config.name.clone(), activate_application(config, held)?);
         }
+        let patterns = compile_patterns(&table, content.applications.iter())?;
         let mut keys = HashMap::with_capacity(content.keys.len());
         for key in &content.keys {
             let mut hash = [0_u8; 32];
@@ -158,6 +163,8 @@ impl Active {
             applications,
             keys,
             upstreams,
+            patterns,
+            no_patterns: Arc::new(PatternSet::empty()),
             content_digest,
         })
     }
@@ -184,17 +191,40 @@ impl Active {
         let mut open: Vec<String> = self
             .upstreams
             .values()
-            .filter(|upstream| upstream.breaker.is_open(now))
+            .filter(|upstream| upstream.breaker.state(now) != BreakerState::Closed)
             .map(|upstream| upstream.config.name.clone())
             .collect();
         open.sort();
         open
     }
 
-    /// Patterns of the application's measures.
+    /// Patterns of the application's measures, expired ones included.
     pub(crate) fn patterns(&self, application: &str) -> Arc<PatternSet> {
-        self.table.patterns(application)
+        self.patterns.get(application).unwrap_or(&self.no_patterns).clone()
     }
+}
+
+fn compile_patterns<'a>(
+    table: &Table,
+    applications: impl Iterator<Item = &'a Application>,
+) -> Result<HashMap<String, Arc<PatternSet>>, ActivateError> {
+    let mut compiled = HashMap::new();
+    for application in applications {
+        let patterns: Vec<(MeasureId, TextPattern)> = table
+            .pattern_measures(&application.name)
+            .iter()
+            .filter_map(|measure| match &measure.target {
+                Target::Pattern { pattern } => Some((measure.id, pattern.clone())),
+                _ => None,
+            })
+            .collect();
+        if !patterns.is_empty() {
+            let set = PatternSet::from_measures(&patterns)
+                .map_err(|error| ActivateError::Table(error.to_string()))?;
+            compiled.insert(application.name.clone(), Arc::new(set));
+        }
+    }
+    Ok(compiled)
 }
 
 fn digest_content(snapshot: &Snapshot) -> String {

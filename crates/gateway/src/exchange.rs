@@ -15,11 +15,11 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use quell_detection::{Budget, Context, Decision, Findings};
+use quell_detection::{Budget, Context, Decision, Findings, Redaction};
 use quell_domain::InteractionId;
 use quell_domain::application::{ProviderState, RecordPolicy};
 use quell_domain::interaction::{
-    Cause, Endpoint, INTERACTION_SCHEMA, Interaction, NotEvaluated, Outcome, TextField,
+    Cause, Endpoint, INTERACTION_SCHEMA, Interaction, NotEvaluated, Outcome,
 };
 use quell_domain::principal::Principal;
 use quell_domain::rule::FailMode;
@@ -55,7 +55,7 @@ pub(crate) struct Exchange {
     pub budget: Budget,
     /// Held until the exchange is recorded.
     slots: Vec<OwnedSemaphorePermit>,
-    in_flight: InFlight,
+    _in_flight: InFlight,
 }
 
 /// A phase ended the exchange.
@@ -164,7 +164,7 @@ impl Exchange {
             probe: None,
             budget: Budget::new(0),
             slots: Vec::new(),
-            in_flight: InFlight::new(Arc::clone(&shared)),
+            _in_flight: InFlight::new(Arc::clone(&shared)),
             shared,
         }
     }
@@ -401,6 +401,8 @@ impl Exchange {
         let mut budget = std::mem::replace(&mut self.budget, Budget::new(0));
         let application = self.application()?;
         let system_text = quell_wire::system_text(request);
+        let tools_called: Vec<String> =
+            self.record.tool_calls.iter().map(|call| call.name.clone()).collect();
         let findings = catch_unwind(AssertUnwindSafe(|| {
             let context = Context {
                 application: &self.record.application,
@@ -410,6 +412,7 @@ impl Exchange {
                 system_text: &system_text,
                 canaries: &application.config.canaries,
                 tools_offered: &self.record.tools_offered,
+                tools_called: &tools_called,
                 stream: self.record.stream,
                 parameters: &self.record.parameters,
             };
@@ -427,7 +430,7 @@ impl Exchange {
     }
 
     /// Takes findings into the record and decides. Returns what must be redacted.
-    fn weigh(&mut self, findings: Findings) -> Result<Vec<(String, std::ops::Range<usize>)>, Stop> {
+    fn weigh(&mut self, mut findings: Findings) -> Result<Vec<Redaction>, Stop> {
         for missing in &findings.not_evaluated {
             if missing.reason == "budget" {
                 self.unjudged("budget")?;
@@ -435,22 +438,15 @@ impl Exchange {
                 self.not_evaluated(&missing.reason, &missing.field);
             }
         }
+        let now = self.shared.clock.now();
+        findings.measure_hits.retain(|hit| self.active.table.in_force(hit.measure, now));
+        self.causes(&findings.causes());
         let decision = findings.decision();
         self.record.signals.extend(findings.signals);
         match decision {
-            Decision::Continue => Ok(Vec::new()),
-            Decision::WouldBlock { by } => {
-                self.cause(Outcome::WouldBlock, by);
-                Ok(Vec::new())
-            }
-            Decision::Redact { by } => {
-                self.cause(Outcome::Redacted, by);
-                Ok(findings.redactions)
-            }
-            Decision::Block { by } => {
-                self.cause(Outcome::Blocked, by);
-                Err(self.refuse_contained(RefusalReason::Blocked))
-            }
+            Decision::Continue | Decision::WouldBlock => Ok(Vec::new()),
+            Decision::Redact => Ok(findings.redactions),
+            Decision::Block(_) => Err(self.refuse_contained(RefusalReason::Blocked)),
         }
     }
 
@@ -583,11 +579,6 @@ impl Exchange {
             _ => "This request was stopped by a safety control",
         };
         Refusal::new(reason, format!("{what}. Reference: {}. Contact: {contact}.", self.record.id))
-    }
-
-    /// The request's text fields.
-    pub(crate) fn request_fields(&self) -> &[TextField] {
-        self.request.as_ref().map_or(&[], |request| &request.fields)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quell_domain::application::FallbackPlan;
 use quell_domain::interaction::Endpoint;
 use quell_response::Treatment;
-use quell_wire::{RefusalReason, WireReply};
+use quell_wire::{ParsedRequest, RefusalReason, WireReply};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -30,15 +30,21 @@ pub(crate) async fn answer(exchange: &Exchange, treatment: &Treatment) -> Option
         Some(text) => text,
         None => canned(plan, &quell_wire::last_user_text(request)).to_owned(),
     };
-    Some(quell_wire::fallback_reply(&quell_wire::Fallback {
+    Some(quell_wire::fallback_reply(
         endpoint,
-        stream: request.stream,
-        text: &text,
-        model: exchange.record.model_asked.as_deref().unwrap_or("fallback"),
-        id: &exchange.record.id.uuid().simple().to_string(),
-        created_unix: exchange.record.started_at.as_second(),
-        include_usage: request.include_usage,
-    }))
+        request.stream,
+        &text,
+        exchange.record.model_asked.as_deref().unwrap_or("fallback"),
+        &exchange.record.id.uuid().simple().to_string(),
+        exchange.record.started_at.as_second(),
+        wants_usage(request),
+    ))
+}
+
+/// `stream_options.include_usage` of the chat and completions surfaces.
+fn wants_usage(request: &ParsedRequest) -> bool {
+    request.body.pointer("/stream_options/include_usage").and_then(serde_json::Value::as_bool)
+        == Some(true)
 }
 
 /// The first intent with a keyword in `said`, else the plan's own text.
@@ -73,15 +79,15 @@ async fn handoff(exchange: &Exchange, plan: &FallbackPlan) -> Option<String> {
     let sent = shared.webhooks.post_signed(
         &handoff.url,
         secret.expose_secret().as_bytes(),
-        body.to_string().into(),
-        shared.clock.now().as_second(),
+        body.to_string(),
+        shared.clock.now(),
     );
     match tokio::time::timeout(HANDOFF_TIMEOUT, sent).await {
-        Ok(Ok(status)) if (200..300).contains(&status) => {
+        Ok(Ok(response)) if response.status.is_success() => {
             Some(handoff.text.replace("{ticket}", &ticket))
         }
-        Ok(Ok(status)) => {
-            tracing::warn!(interaction.id = %exchange.record.id, status, "the hand-off receiver refused; answering with canned text");
+        Ok(Ok(response)) => {
+            tracing::warn!(interaction.id = %exchange.record.id, status = %response.status, "the hand-off receiver refused; answering with canned text");
             None
         }
         Ok(Err(error)) => {

@@ -29,7 +29,7 @@ const NOT_FORWARDED: [&str; 5] =
     ["host", "content-length", "accept-encoding", "x-forwarded-for", "cookie"];
 
 /// A response body, from the network or scripted for a probe.
-pub(crate) type UpstreamBody = UnsyncBoxBody<Bytes, quell_outbound::BoxError>;
+pub(crate) type UpstreamBody = UnsyncBoxBody<Bytes, OutboundError>;
 
 /// A response whose body has not been read.
 #[derive(Debug)]
@@ -65,12 +65,9 @@ pub(crate) async fn forward(
         "no upstream of this application is available right now; try again later",
     );
     let mut passed_over = Vec::new();
-    let preferred = exchange.probe.as_ref().and_then(|probe| probe.upstream().map(str::to_owned));
-    let others =
-        application.config.upstreams.iter().filter(|name| Some(*name) != preferred.as_ref());
-    for name in preferred.iter().chain(others) {
+    for name in upstream_order(exchange, &application.config.upstreams) {
         let forbidden =
-            exchange.active.table.upstream_forbidden(&application.config.name, name, now);
+            exchange.active.table.upstream_forbidden(&application.config.name, &name, now);
         if let Some(cause) = forbidden {
             let shut = cause.outcome == Outcome::ShutDown;
             exchange.cause(cause.outcome, cause.by.clone());
@@ -83,24 +80,31 @@ pub(crate) async fn forward(
             continue;
         }
         if let Some(probe) = &exchange.probe {
-            return Ok(probe.sink(exchange, name, &body));
+            return Ok(probe.sink(exchange, &name, &body));
         }
-        let Some(upstream) = exchange.active.upstream(name).cloned() else { continue };
+        let Some(upstream) = exchange.active.upstream(&name).cloned() else { continue };
         match send(exchange, parts, &body, &upstream).await {
             Ok(forwarded) => {
                 // An upstream that was forbidden has been passed over: nothing was refused.
                 exchange.record.causes.retain(|cause| !passed_over.contains(cause));
-                exchange.record.upstream = Some(name.clone());
+                exchange.record.upstream = Some(name);
                 return Ok(forwarded);
             }
             Err(Failure::TryNext(refusal)) => last = Stop::Refused(refusal),
             Err(Failure::Final(refusal)) => {
-                exchange.record.upstream = Some(name.clone());
+                exchange.record.upstream = Some(name);
                 return Err(Stop::Refused(refusal));
             }
         }
     }
     Err(last)
+}
+
+/// The application's order; a probe about one upstream asks for that one first.
+fn upstream_order(exchange: &Exchange, configured: &[String]) -> Vec<String> {
+    let preferred = exchange.probe.as_ref().and_then(|probe| probe.upstream());
+    let others = configured.iter().map(String::as_str).filter(|name| Some(*name) != preferred);
+    preferred.into_iter().chain(others).map(str::to_owned).collect()
 }
 
 enum Failure {
@@ -140,10 +144,8 @@ async fn send(
                 return Ok(Forwarded {
                     status: head.status.as_u16(),
                     headers: head.headers,
-                    body: UnsyncBoxBody::new(with_idle_timeout(
-                        body,
-                        Duration::from_millis(upstream.config.idle_ms),
-                    )),
+                    body: with_idle_timeout(body, Duration::from_millis(upstream.config.idle_ms))
+                        .boxed_unsync(),
                 });
             }
             Err(error) if error.nothing_was_sent() && retries > 0 => retries -= 1,

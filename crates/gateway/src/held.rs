@@ -15,6 +15,7 @@ pub(crate) struct HeldFrames {
     queue: VecDeque<HeldFrame>,
     fields: HashMap<String, Field>,
     delivered_chars: u64,
+    dropped: u64,
 }
 
 #[derive(Debug)]
@@ -111,9 +112,9 @@ impl HeldFrames {
         self.fields.get(field).map_or(0, |field| field.delivered)
     }
 
-    /// Whether any text was replaced.
-    pub(crate) fn has_redactions(&self) -> bool {
-        self.fields.values().any(|field| !field.redactions.is_empty())
+    /// Frames that had to be redacted, could not be, and were left out.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     fn deliver(&mut self, held: HeldFrame, ready: &mut BytesMut) {
@@ -133,8 +134,11 @@ impl HeldFrames {
         }
         if edits.is_empty() {
             ready.extend_from_slice(&held.frame.raw);
+        } else if let Some(frame) = quell_wire::rewrite(&held.frame, &edits) {
+            ready.extend_from_slice(&frame.raw);
         } else {
-            ready.extend_from_slice(&quell_wire::rewrite(&held.frame, &edits).raw);
+            // What cannot be rewritten does not leave.
+            self.dropped += 1;
         }
     }
 }

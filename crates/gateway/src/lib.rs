@@ -29,7 +29,7 @@ use std::sync::Arc;
 use quell_domain::clock::SharedClock;
 use quell_domain::id::SharedIds;
 use quell_lake::{LakeError, LogWriter, Repair, WriterOptions};
-use quell_outbound::{GuardedClient, UpstreamClient, UpstreamOptions};
+use quell_outbound::{GuardOptions, GuardedClient, UpstreamClient, UpstreamOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -79,8 +79,10 @@ impl Gateway {
         let shared = Arc::new(Shared::new(SharedParts {
             control: UpstreamClient::new(&UpstreamOptions::default())
                 .map_err(|error| StartError::Client(error.to_string()))?,
-            webhooks: GuardedClient::new(options.outbound_allow.clone())
-                .map_err(|error| StartError::Client(error.to_string()))?,
+            webhooks: GuardedClient::new(GuardOptions {
+                allow: options.outbound_allow.clone(),
+                ..GuardOptions::default()
+            }),
             address,
             options,
             name,

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use parking_lot::Mutex;
-use quell_domain::id::{IdSource, SharedIds};
+use quell_domain::id::SharedIds;
 use quell_domain::interaction::{Endpoint, Interaction};
 use quell_domain::snapshot::ProbeResult;
 use quell_domain::{Measure, MeasureId};
@@ -165,15 +165,15 @@ fn scripted(endpoint: Endpoint, request: &ProbeRequest) -> (&'static str, Bytes)
             "usage": {"prompt_tokens": 1, "total_tokens": 1},
         })),
         _ => {
-            let reply = quell_wire::fallback_reply(&quell_wire::Fallback {
+            let reply = quell_wire::fallback_reply(
                 endpoint,
-                stream: request.stream,
-                text: &request.reply,
-                model: &request.model,
-                id: "probe",
-                created_unix: 0,
-                include_usage: false,
-            });
+                request.stream,
+                &request.reply,
+                &request.model,
+                "probe",
+                0,
+                false,
+            );
             let kind = if request.stream { "text/event-stream" } else { "application/json" };
             (kind, reply.body)
         }

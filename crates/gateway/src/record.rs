@@ -146,11 +146,13 @@ pub(crate) fn replaced_within(
     let end = offset + piece.len();
     let mut out = String::with_capacity(piece.len());
     let mut at = offset;
-    for span in spans.iter().filter(|span| span.start < end && span.end > at) {
+    for span in spans {
+        if span.start >= end || span.end <= at {
+            continue;
+        }
         let start = span.start.max(at);
-        out.push_str(
-            piece.get(floor(piece, at - offset)..floor(piece, start - offset)).unwrap_or_default(),
-        );
+        let kept = floor(piece, at - offset)..floor(piece, start - offset);
+        out.push_str(piece.get(kept).unwrap_or_default());
         if span.start >= offset {
             out.push_str(REDACTED);
         }

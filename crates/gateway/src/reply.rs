@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
+use quell_detection::Redaction;
 use quell_domain::interaction::Endpoint;
 use quell_wire::{Refusal, WireReply};
 
@@ -76,10 +77,10 @@ pub(crate) fn passes(name: &HeaderName) -> bool {
 
 /// Groups ranges by field, in order of position.
 pub(crate) fn by_field(
-    redactions: Vec<(String, Range<usize>)>,
+    redactions: Vec<Redaction>,
 ) -> std::collections::BTreeMap<String, Vec<Range<usize>>> {
     let mut fields = std::collections::BTreeMap::<String, Vec<Range<usize>>>::new();
-    for (field, range) in redactions {
+    for Redaction { field, range } in redactions {
         fields.entry(field).or_default().push(range);
     }
     for ranges in fields.values_mut() {

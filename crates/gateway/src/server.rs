@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +23,6 @@ const HEADER_SECONDS: u64 = 15;
 /// Accepts until `stop`, then drains.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
     let connections = Arc::new(Semaphore::new(shared.options.connections as usize));
-    let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -54,9 +52,17 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
             .max_headers(shared.options.header_fields)
             .max_buf_size(shared.options.header_bytes)
             .serve_connection(TokioIo::new(stream), service);
-        let watched = graceful.watch(connection);
+        let stopping = stop.clone();
         shared.tasks.spawn(async move {
-            if let Err(error) = watched.await {
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stopping.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection ended");
             }
             drop(permit);
@@ -65,7 +71,6 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
     drop(listener);
     let drain = Duration::from_secs(shared.options.drain_seconds);
     let finished = async {
-        graceful.shutdown().await;
         shared.tasks.close();
         shared.tasks.wait().await;
     };

@@ -5,6 +5,7 @@
 //! when a newer table forbids it, or at a limit; the terminal frames leave only after the record
 //! is with the kernel.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http_body_util::BodyExt;
-use quell_detection::{OwnedContext, StreamInspection, StreamStep};
+use quell_detection::{Context, Findings, StreamInspection, StreamStep};
+use quell_domain::Signal;
 use quell_domain::interaction::{Cause, Cut, Endpoint, Outcome};
 use quell_domain::rule::FailMode;
-use quell_wire::{Refusal, RefusalReason, SseParser, StreamReader};
+use quell_wire::{Delta, Refusal, RefusalReason, SseParser, StreamReader};
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 
 use crate::body::{ReplyBody, STREAM_QUEUE};
@@ -61,6 +64,11 @@ struct Pump {
     held: HeldFrames,
     epochs: watch::Receiver<u64>,
     received_bytes: u64,
+    /// Digests of the pieces of each field, for the surface that repeats them.
+    heard: HashMap<String, Sha256>,
+    repeats: u32,
+    tool_fields: HashSet<String>,
+    tools_noted: HashSet<String>,
 }
 
 impl Pump {
@@ -77,6 +85,10 @@ impl Pump {
             held: HeldFrames::default(),
             epochs,
             received_bytes: 0,
+            heard: HashMap::new(),
+            repeats: 0,
+            tool_fields: HashSet::new(),
+            tools_noted: HashSet::new(),
             exchange,
         }
     }
@@ -146,6 +158,7 @@ impl Pump {
                 Ok(deltas) => deltas,
                 Err(error) => return self.unreadable(&error),
             };
+                let deltas = self.own_repeats(deltas);
             let inspected: Vec<_> = deltas
                 .iter()
                 .filter(|delta| !delta.repeat)
@@ -153,6 +166,7 @@ impl Pump {
                 .collect();
             self.held.push(frame, deltas);
             for (field, part, text) in inspected {
+                self.note_tool_calls(&field, &part)?;
                 self.inspect(|inspection| inspection.push(&field, &part, &text))?;
             }
             if self.reader.is_done() {
@@ -175,18 +189,16 @@ impl Pump {
             tracing::error!(interaction.id = %self.exchange.record.id, "an analyzer panicked on a stream");
             return self.unjudged("analyzer_failure");
         };
-        self.exchange.record.signals.extend(step.signals);
+        for cause in causes(&step.signals) {
+            self.exchange.cause(cause.outcome, cause.by);
+        }
         for (field, bytes) in step.released {
             self.held.release(&field, bytes);
         }
         for redaction in step.redactions {
-            self.exchange.cause(Outcome::Redacted, redaction.by);
             self.held.redact(&redaction.field, redaction.range);
         }
-        for by in step.would_block {
-            self.exchange.cause(Outcome::WouldBlock, by);
-        }
-        if let Some(cut) = step.cut {
+        if let Some(cut) = step.cut.filter(|cut| self.is_in_force(&cut.by)) {
             let cause = Cause { outcome: Outcome::Blocked, by: cut.by };
             return ControlFlow::Break(End::Cut { cause, at: Some((cut.field, cut.match_start)) });
         }
@@ -195,6 +207,50 @@ impl Pump {
                 self.unjudged("budget")?;
             } else {
                 self.exchange.not_evaluated(&missing.reason, &missing.field);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A pattern of a measure that has run out no longer cuts.
+    fn is_in_force(&self, by: &str) -> bool {
+        let now = self.exchange.shared.clock.now();
+        match by.strip_prefix("measure:").and_then(|id| id.parse().ok()) {
+            Some(measure) => self.exchange.active.table.in_force(measure, now),
+            None => true,
+        }
+    }
+
+    /// The Responses API repeats whole texts in its closing events. A repeat that says something
+    /// else than the pieces did is text of its own.
+    fn own_repeats(&mut self, mut deltas: Vec<Delta>) -> Vec<Delta> {
+        if self.exchange.record.endpoint != Endpoint::Responses {
+            return deltas;
+        }
+        for delta in &mut deltas {
+            if !delta.repeat {
+                self.heard.entry(delta.field.clone()).or_default().update(delta.text.as_bytes());
+                continue;
+            }
+            let heard = self.heard.get(&delta.field).map(|hasher| hasher.clone().finalize());
+            if heard != Some(Sha256::digest(delta.text.as_bytes())) {
+                self.repeats += 1;
+                delta.field = format!("{}#repeat{}", delta.field, self.repeats);
+                delta.repeat = false;
+            }
+        }
+        deltas
+    }
+
+    /// Tells the inspection about tools the model has begun to call: a name is complete when its
+    /// arguments begin.
+    fn note_tool_calls(&mut self, field: &str, part: &str) -> ControlFlow<End> {
+        if part != "tool_arguments" || !self.tool_fields.insert(field.to_owned()) {
+            return ControlFlow::Continue(());
+        }
+        for call in self.reader.summary().tool_calls {
+            if self.tools_noted.insert(call.name.clone()) {
+                self.inspect(|inspection| inspection.tool_call(&call.name))?;
             }
         }
         ControlFlow::Continue(())
@@ -267,6 +323,9 @@ impl Pump {
         {
             end = worse;
         }
+        if let Some(inspection) = &self.inspection {
+            self.exchange.record.signals.extend(inspection.signals());
+        }
         let summary = self.reader.summary();
         record::note_response(&mut self.exchange.record, &summary);
         let last = match end {
@@ -281,13 +340,13 @@ impl Pump {
                 Bytes::new()
             }
         };
-        if self.held.has_redactions() {
-            self.exchange.not_evaluated("stream_redacted_digest", "");
+        if self.held.dropped() > 0 {
+            self.exchange.cause(Outcome::Blocked, "fail_closed:not_redactable".into());
         }
         let last = match self.exchange.settle(self.status).await {
             Ok(()) => last,
             Err(Stop::Refused(refusal)) => {
-                quell_wire::error_frame(self.exchange.record.endpoint, &refusal)
+                self.error_frame(&refusal)
             }
             Err(Stop::Answered(_)) => Bytes::new(),
         };
@@ -312,7 +371,7 @@ impl Pump {
             if cause.outcome == Outcome::ShutDown { cause.outcome } else { Outcome::Blocked };
         self.exchange.cause(outcome, cause.by);
         let refusal = self.exchange.contained_refusal(reason);
-        quell_wire::error_frame(self.exchange.record.endpoint, &refusal)
+        self.error_frame(&refusal)
     }
 
     fn broken(&mut self, by: &'static str, refusal: &Refusal) -> Bytes {
@@ -320,7 +379,12 @@ impl Pump {
         if by.starts_with("limit:") {
             self.exchange.cause(Outcome::Blocked, by.to_owned());
         }
-        quell_wire::error_frame(self.exchange.record.endpoint, refusal)
+        self.error_frame(refusal)
+    }
+
+    fn error_frame(&self, refusal: &Refusal) -> Bytes {
+        let sequence = self.reader.next_sequence();
+        quell_wire::error_frame_at(self.exchange.record.endpoint, refusal, sequence)
     }
 
     fn note_cut(&mut self, by: &str, leaked_chars: u64) {
@@ -332,25 +396,31 @@ impl Pump {
     }
 }
 
+fn causes(signals: &[Signal]) -> Vec<Cause> {
+    Findings { signals: signals.to_vec(), ..Findings::default() }.causes()
+}
+
 fn inspection(exchange: &Exchange) -> StreamInspection {
-    let application = exchange.application.as_ref();
-    let context = OwnedContext {
-        application: exchange.record.application.clone(),
+    let system_text = exchange.request.as_ref().map(quell_wire::system_text).unwrap_or_default();
+    let canaries = exchange.application.as_ref().map_or(&[][..], |a| &a.config.canaries);
+    let context = Context {
+        application: &exchange.record.application,
         endpoint: exchange.record.endpoint,
-        model: exchange.record.model_asked.clone(),
-        principal: exchange.record.principal.clone(),
-        system_text: exchange.request.as_ref().map(quell_wire::system_text).unwrap_or_default(),
-        canaries: application.map(|a| a.config.canaries.clone()).unwrap_or_default(),
-        tools_offered: exchange.record.tools_offered.clone(),
+        model: exchange.record.model_asked.as_deref(),
+        principal: &exchange.record.principal,
+        system_text: &system_text,
+        canaries,
+        tools_offered: &exchange.record.tools_offered,
+        tools_called: &[],
         stream: true,
-        parameters: exchange.record.parameters.clone(),
+        parameters: &exchange.record.parameters,
     };
     exchange.active.rules.stream(
-        context,
+        &context,
         exchange.active.patterns(&exchange.record.application),
         exchange.budget.clone(),
         exchange.record.id,
-        exchange.request_facts.clone(),
+        &exchange.request_facts,
     )
 }
 

@@ -30,7 +30,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a snapshot could not be fetched, kept or run.
 #[derive(Debug, thiserror::Error)]
-pub enum SyncError {
+pub(crate) enum SyncError {
     /// Control is away or answered with an error.
     #[error("control: {0}")]
     Control(String),

@@ -1,0 +1,7 @@
+//! The gateway over real sockets: scripted upstream, stand-in for control, real log.
+
+mod bad_input;
+mod containment;
+mod passing;
+mod streams;
+mod support;

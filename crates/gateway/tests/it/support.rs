@@ -1,0 +1,233 @@
+//! A gateway between a scripted upstream and a stand-in for control.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use quell_domain::application::{Application, KeyBinding, Upstream};
+use quell_domain::canonical::sha256_hex;
+use quell_domain::clock::SharedClock;
+use quell_domain::id::SharedIds;
+use quell_domain::interaction::Interaction;
+use quell_domain::measure::{Effect, Target};
+use quell_domain::snapshot::SnapshotContent;
+use quell_domain::{
+    Actor, ApiKeyId, Measure, MeasureId, MeasureState, SystemClock, SystemIds,
+};
+use quell_gateway::{Gateway, GatewayOptions};
+use quell_outbound::{UpstreamClient, UpstreamOptions, full_body};
+use quell_testkit::{ControlStandIn, NODE_TOKEN, ScriptedUpstream};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+pub const KEY: &str = "qk_shop";
+pub const BOUND_KEY: &str = "qk_ada";
+
+pub struct Rig {
+    pub gateway: Gateway,
+    pub upstream: ScriptedUpstream,
+    pub control: ControlStandIn,
+    pub data: tempfile::TempDir,
+    pub clock: SharedClock,
+    pub ids: SharedIds,
+    pub client: UpstreamClient,
+    pub content: SnapshotContent,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl Rig {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A gateway for the application `shop`, with `change` applied to it.
+    pub async fn with(change: impl FnOnce(&mut SnapshotContent)) -> Self {
+        let clock: SharedClock = Arc::new(SystemClock::new());
+        let ids: SharedIds = Arc::new(SystemIds::new(Arc::clone(&clock)));
+        let upstream = ScriptedUpstream::start().await;
+        let control = ControlStandIn::start().await;
+        let data = tempfile::tempdir().unwrap();
+        let mut content = content(&ids, &upstream.base_url());
+        change(&mut content);
+        let epoch = control.publish(content.clone());
+        let gateway = start_gateway(&data, &control.url(), &clock, &ids).await;
+        control.wait_for_epoch(epoch).await;
+        let client = UpstreamClient::new(&UpstreamOptions::default()).unwrap();
+        Self { gateway, upstream, control, data, clock, ids, client, content }
+    }
+
+    /// A chat request with the application's key.
+    pub async fn chat(&self, body: &Value) -> Answer {
+        self.post("/v1/chat/completions", &[("authorization", "Bearer qk_shop")], body.to_string())
+            .await
+    }
+
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        self.send(Method::POST, path, headers, body.into()).await
+    }
+
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answer {
+        let mut request =
+            Request::builder().method(method).uri(format!("http://{}{path}", self.gateway.address()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(full_body(body)).unwrap();
+        let response = self.client.send(request, Duration::from_secs(20)).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    /// A measure in force on `shop` for an hour.
+    pub fn measure(&self, target: Target, effect: Effect) -> Measure {
+        let now = self.clock.now();
+        Measure {
+            id: MeasureId::new(&*self.ids),
+            application: "shop".into(),
+            target,
+            approval: (effect == Effect::Shutdown)
+                .then(|| quell_domain::ApprovalId::new(&*self.ids)),
+            effect,
+            reason: "test".into(),
+            incident: None,
+            actor: Actor::User("ada".into()),
+            expires_at: Some(now + jiff::SignedDuration::from_hours(1)),
+            state: MeasureState::Requested,
+            created_at: now,
+            requested_at: Some(now),
+            acknowledged_at: None,
+            verified_at: None,
+            ended_at: None,
+            epoch: 0,
+            detail: None,
+            version: 1,
+        }
+    }
+
+    /// Puts measures into force and waits until the gateway runs on them.
+    pub async fn enforce(&self, measures: Vec<Measure>) -> u64 {
+        let epoch = self.control.publish(SnapshotContent { measures, ..self.content.clone() });
+        self.control.wait_for_epoch(epoch).await;
+        epoch
+    }
+
+    /// Everything in the interaction log, oldest first, once `count` are there.
+    pub async fn records(&self, count: usize) -> Vec<Interaction> {
+        for _ in 0..200 {
+            let records = read_log(self.data.path(), self.gateway.name());
+            if records.len() >= count {
+                return records;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{count} records do not come");
+    }
+}
+
+pub fn read_log(data: &std::path::Path, gateway: &str) -> Vec<Interaction> {
+    let dir = quell_lake::log_dir(&data.join("lake"), gateway);
+    let mut reader = quell_lake::LogReader::open(&dir);
+    let records = reader.read_after(0, 100_000, 1 << 30).unwrap();
+    records.iter().map(|record| serde_json::from_slice(&record.payload).unwrap()).collect()
+}
+
+pub async fn start_gateway(
+    data: &tempfile::TempDir,
+    control: &str,
+    clock: &SharedClock,
+    ids: &SharedIds,
+) -> Gateway {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let token = SecretString::from(NODE_TOKEN.to_owned());
+    let options = GatewayOptions::new("gw-test", data.path().to_owned(), control, token);
+    Gateway::start(options, listener, Arc::clone(clock), Arc::clone(ids)).unwrap()
+}
+
+fn content(ids: &SharedIds, upstream: &str) -> SnapshotContent {
+    let mut shop = Application::new("shop", vec!["model".into()]);
+    shop.contact = "help desk".into();
+    let mut open = Application::new("open", vec!["model".into()]);
+    open.pass_through = true;
+    let key = |text: &str, user: Option<&str>| KeyBinding {
+        id: ApiKeyId::new(&**ids),
+        sha256: sha256_hex(text.as_bytes()),
+        application: "shop".into(),
+        user: user.map(str::to_owned),
+        expires_at: None,
+    };
+    SnapshotContent {
+        applications: vec![shop, open],
+        upstreams: vec![Upstream::new("model", upstream)],
+        keys: vec![key(KEY, None), key(BOUND_KEY, Some("ada"))],
+        content: Vec::new(),
+        measures: Vec::new(),
+        lifting: Vec::new(),
+    }
+}
+
+pub fn ask(text: &str) -> Value {
+    json!({"model": "m-1", "messages": [{"role": "user", "content": text}]})
+}
+
+pub fn ask_stream(text: &str) -> Value {
+    json!({"model": "m-1", "stream": true, "messages": [{"role": "user", "content": text}]})
+}
+
+pub fn completion(text: &str) -> Value {
+    json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m-1-served",
+        "system_fingerprint": "fp_1",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+    })
+}
+
+/// A chat stream of these deltas, with its end.
+pub fn chat_stream(deltas: &[&str]) -> Vec<String> {
+    let chunk = |delta: Value, finish: Value| {
+        let data = json!({
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m-1",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        });
+        format!("data: {data}\n\n")
+    };
+    let mut chunks = vec![chunk(json!({"role": "assistant", "content": ""}), Value::Null)];
+    chunks.extend(deltas.iter().map(|text| chunk(json!({"content": text}), Value::Null)));
+    chunks.push(chunk(json!({}), json!("stop")));
+    chunks.push("data: [DONE]\n\n".into());
+    chunks
+}
+
+/// The text a chat client would have put together.
+pub fn streamed(body: &str) -> String {
+    body.lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .filter_map(|data| serde_json::from_str::<Value>(data).ok())
+        .filter_map(|chunk| Some(chunk.pointer("/choices/0/delta/content")?.as_str()?.to_owned()))
+        .collect()
+}

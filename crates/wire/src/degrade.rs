@@ -245,7 +245,7 @@ fn prefix(body: &mut Map<String, Value>, key: &str, preamble: &str) -> bool {
     match body.get_mut(key) {
         Some(Value::String(text)) => text.insert_str(0, &format!("{preamble}\n\n")),
         Some(Value::Array(items)) => {
-            items.insert(0, json!({"role": "developer", "content": preamble}))
+            items.insert(0, json!({"role": "developer", "content": preamble}));
         }
         Some(Value::Null) | None => {
             body.insert(key.into(), preamble.into());

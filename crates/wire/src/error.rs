@@ -53,8 +53,14 @@ pub enum WireError {
         /// The field.
         pointer: String,
     },
-    /// More text fields than are inspected.
-    #[error("more than {limit} text fields; send fewer messages, parts or tools")]
+    /// More JSON values than are read.
+    #[error("more than {limit} JSON values; send a smaller body")]
+    TooManyValues {
+        /// The limit.
+        limit: usize,
+    },
+    /// More text fields than are inspected, or fields at places too long to name.
+    #[error("more than {limit} text fields; send fewer messages, parts or tools, and shorter keys")]
     TooManyFields {
         /// The limit.
         limit: usize,

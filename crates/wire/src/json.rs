@@ -14,18 +14,35 @@ use crate::error::WireError;
 /// Deepest nesting that is read.
 pub const MAX_DEPTH: usize = 64;
 
+/// Most values (members and elements, nested ones too) of a request. A value takes far more memory
+/// than the two bytes it can be written in.
+pub const MAX_VALUES: usize = 512 * 1024;
+
 /// Reads one JSON value from the whole of `bytes`.
 pub fn parse(bytes: &[u8]) -> Result<Value, WireError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| WireError::InvalidUtf8 { offset: error.valid_up_to() })?;
-    parse_str(text)
+    read(utf8(bytes)?, usize::MAX)
+}
+
+/// [`parse`] for what a client sent: at most [`MAX_VALUES`].
+pub fn parse_untrusted(bytes: &[u8]) -> Result<Value, WireError> {
+    read(utf8(bytes)?, MAX_VALUES)
 }
 
 /// Reads one JSON value from the whole of `text`.
 pub fn parse_str(text: &str) -> Result<Value, WireError> {
+    read(text, usize::MAX)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(bytes)
+        .map_err(|error| WireError::InvalidUtf8 { offset: error.valid_up_to() })
+}
+
+fn read(text: &str, values: usize) -> Result<Value, WireError> {
     let broken = Cell::new(None);
+    let left = Cell::new(values);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    Node { depth: 0, broken: &broken }
+    Node { depth: 0, broken: &broken, left: &left }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
         .map_err(|error| explain(&error, broken.get()))
@@ -35,6 +52,7 @@ fn explain(error: &serde_json::Error, broken: Option<Broken>) -> WireError {
     let (line, column) = (error.line(), error.column());
     match broken {
         Some(Broken::Repeated) => WireError::DuplicateKey { line, column },
+        Some(Broken::Many) => WireError::TooManyValues { limit: MAX_VALUES },
         Some(Broken::Deep) => WireError::TooDeep { limit: MAX_DEPTH, line, column },
         None => {
             let text = error.to_string();
@@ -48,12 +66,14 @@ fn explain(error: &serde_json::Error, broken: Option<Broken>) -> WireError {
 enum Broken {
     Repeated,
     Deep,
+    Many,
 }
 
 #[derive(Clone, Copy)]
 struct Node<'a> {
     depth: usize,
     broken: &'a Cell<Option<Broken>>,
+    left: &'a Cell<usize>,
 }
 
 impl Node<'_> {
@@ -63,6 +83,15 @@ impl Node<'_> {
             return Err(E::custom("too deep"));
         }
         Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            self.broken.set(Some(Broken::Many));
+            return Err(E::custom("too many values"));
+        };
+        self.left.set(left);
+        Ok(())
     }
 }
 
@@ -106,6 +135,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let seed = self.deeper()?;
         let mut out = Vec::new();
         while let Some(item) = items.next_element_seed(seed)? {
+            seed.count()?;
             out.push(item);
         }
         Ok(Value::Array(out))
@@ -115,6 +145,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let seed = self.deeper()?;
         let mut out = Map::new();
         while let Some(key) = members.next_key::<String>()? {
+            seed.count()?;
             let value = members.next_value_seed(seed)?;
             if out.insert(key, value).is_some() {
                 self.broken.set(Some(Broken::Repeated));
@@ -147,6 +178,16 @@ mod tests {
         ] {
             assert_eq!(parse(bytes).unwrap_err().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_client_cannot_send_more_values_than_memory_is_meant_for() {
+        let many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        assert_eq!(
+            parse_untrusted(many.as_bytes()),
+            Err(WireError::TooManyValues { limit: MAX_VALUES })
+        );
+        assert!(parse(many.as_bytes()).is_ok());
     }
 
     #[test]

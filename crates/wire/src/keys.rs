@@ -172,8 +172,8 @@ pub(crate) fn holds(key: &str) -> Holds {
         "text" | "content" | "parts" | "message" | "messages" | "function" | "custom" => {
             Holds::Same
         }
-        "file" | "image" | "input_audio" | "audio" | "image_url" | "source" => Holds::Link,
-        "url" | "file_url" | "uri" => Holds::Link,
+        "file" | "image" | "input_audio" | "audio" | "image_url" | "source" | "url"
+        | "file_url" | "uri" => Holds::Link,
         "refusal" => Holds::Part("refusal"),
         "thinking" | "reasoning" | "reasoning_content" | "reasoning_details" | "summary" => {
             Holds::Part("reasoning")

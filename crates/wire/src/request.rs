@@ -100,7 +100,7 @@ impl ProviderStateKind {
 pub fn parse_request(endpoint: Endpoint, body: &[u8]) -> Result<ParsedRequest, WireError> {
     let body = match endpoint {
         Endpoint::Models | Endpoint::Forwarded => Value::Null,
-        _ => json::parse(body)?,
+        _ => json::parse_untrusted(body)?,
     };
     let derived = derive(endpoint, &body)?;
     Ok(derived.into_request(endpoint, body))
@@ -185,7 +185,6 @@ fn required(endpoint: Endpoint, members: &Map<String, Value>) -> &'static [&'sta
         Endpoint::ChatCompletions => &["messages"],
         Endpoint::Messages => &["messages", "max_tokens"],
         Endpoint::Completions => &["prompt"],
-        Endpoint::Embeddings => &["input"],
         Endpoint::Responses
             if ["prompt", "previous_response_id", "conversation"]
                 .iter()
@@ -193,7 +192,7 @@ fn required(endpoint: Endpoint, members: &Map<String, Value>) -> &'static [&'sta
         {
             &[]
         }
-        Endpoint::Responses => &["input"],
+        Endpoint::Embeddings | Endpoint::Responses => &["input"],
         Endpoint::Models | Endpoint::Forwarded => &[],
     }
 }

@@ -65,7 +65,7 @@ pub fn interpret(endpoint: Endpoint, body: &Value) -> Result<ParsedResponse, Wir
 }
 
 /// What a response says about itself.
-pub(crate) fn heading(members: &Map<String, Value>) -> ParsedResponse {
+fn heading(members: &Map<String, Value>) -> ParsedResponse {
     let text = |key: &str| members.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
     ParsedResponse {
         model: text("model"),
@@ -106,14 +106,10 @@ fn body_member(
         (Endpoint::ChatCompletions | Endpoint::Completions, "choices") => {
             return choices(walk, parsed, value);
         }
-        (Endpoint::Messages, "content") => {
-            items(walk, parsed, value)?;
-            walk.value(value, model);
-        }
         (Endpoint::Messages, "stop_reason") => {
             parsed.finish_reasons.extend(value.as_str().map(ToOwned::to_owned));
         }
-        (Endpoint::Responses, "output") => {
+        (Endpoint::Messages, "content") | (Endpoint::Responses, "output") => {
             items(walk, parsed, value)?;
             walk.value(value, model);
         }

@@ -16,6 +16,9 @@ use crate::request::{ProviderStateKind, ProviderStateUse};
 /// Most text fields of one body.
 pub const MAX_FIELDS: usize = 16 * 1024;
 
+/// Most bytes of pointers of one body: long keys around many strings would multiply.
+const MAX_POINTER_BYTES: usize = 4 * 1024 * 1024;
+
 /// Ends the pointer of a field that holds the unescaped strings of the JSON text at that pointer.
 pub const DECODED: &str = "~decoded";
 
@@ -57,6 +60,8 @@ pub(crate) struct Walk {
     /// rather than one field per string.
     compact: bool,
     overflow: bool,
+    /// Bytes of pointers so far.
+    named: usize,
     path: String,
 }
 
@@ -113,23 +118,27 @@ impl Walk {
 
     /// A text field here.
     pub(crate) fn text(&mut self, text: &str, voice: Voice) {
-        if !text.is_empty() {
+        if !text.is_empty() && !self.overflow {
             self.push(self.path.clone(), text.to_owned(), voice);
         }
     }
 
     fn push(&mut self, field: String, text: String, voice: Voice) {
-        if self.fields.len() >= MAX_FIELDS {
-            self.overflow = true;
+        if self.is_full(self.fields.len(), field.len()) {
             return;
         }
         self.fields.push(TextField { field, role: voice.role, part: voice.part.to_owned(), text });
     }
 
+    fn is_full(&mut self, count: usize, pointer: usize) -> bool {
+        self.named += pointer;
+        self.overflow |= count >= MAX_FIELDS || self.named > MAX_POINTER_BYTES;
+        self.overflow
+    }
+
     /// Something here is not judged.
     pub(crate) fn skip(&mut self, reason: &str) {
-        if self.not_evaluated.len() >= MAX_FIELDS {
-            self.overflow = true;
+        if self.is_full(self.not_evaluated.len(), self.path.len()) {
             return;
         }
         self.not_evaluated
@@ -159,8 +168,7 @@ impl Walk {
     }
 
     fn keep_id(&mut self, kind: ProviderStateKind, id: &str) {
-        if self.kept.len() >= MAX_FIELDS {
-            self.overflow = true;
+        if self.is_full(self.kept.len(), self.path.len()) {
             return;
         }
         self.kept.push(ProviderStateUse { kind, id: id.to_owned(), pointer: self.path.clone() });
@@ -186,10 +194,10 @@ impl Walk {
     fn object(&mut self, members: &Map<String, Value>, voice: Voice) {
         let kind = members.get("type").and_then(Value::as_str).unwrap_or_default();
         let voice = voiced(members, kind, voice);
-        if kind == "item_reference" {
-            if let Some(id) = members.get("id") {
-                self.member("id", |walk| walk.keep(ProviderStateKind::ItemReference, id));
-            }
+        if kind == "item_reference"
+            && let Some(id) = members.get("id")
+        {
+            self.member("id", |walk| walk.keep(ProviderStateKind::ItemReference, id));
         }
         for (key, value) in members {
             self.member(key, |walk| walk.typed(key, value, kind, voice));

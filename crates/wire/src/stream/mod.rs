@@ -17,7 +17,7 @@ use crate::error::WireError;
 use crate::json;
 use crate::response::{self, Logprobs, ParsedResponse};
 use crate::sse::Frame;
-use crate::walk::{DECODED, MAX_FIELDS, Voice, Walk};
+use crate::walk::{DECODED, Voice, Walk};
 
 pub use rewrite::rewrite;
 
@@ -156,15 +156,21 @@ impl StreamReader {
         ToolCall { arguments, ..call.call.clone() }
     }
 
-    /// Takes over what a heading states; what it leaves out stays.
+    /// Takes over what a heading states; what stands already stays.
     fn heading(&mut self, members: &Map<String, Value>) {
-        let stated = response::heading(members);
+        let state = |held: &mut Option<String>, key: &str| {
+            if held.is_none() {
+                *held = members.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
+            }
+        };
         let head = &mut self.head;
-        head.model = stated.model.or(head.model.take());
-        head.fingerprint = stated.fingerprint.or(head.fingerprint.take());
-        head.response_id = stated.response_id.or(head.response_id.take());
-        head.usage.input_tokens = stated.usage.input_tokens.max(head.usage.input_tokens);
-        head.usage.output_tokens = stated.usage.output_tokens.max(head.usage.output_tokens);
+        state(&mut head.model, "model");
+        state(&mut head.fingerprint, "system_fingerprint");
+        state(&mut head.response_id, "id");
+        if let Some(usage) = members.get("usage").map(response::usage) {
+            head.usage.input_tokens = usage.input_tokens.max(head.usage.input_tokens);
+            head.usage.output_tokens = usage.output_tokens.max(head.usage.output_tokens);
+        }
     }
 
     fn channel(&mut self, field: &str, role: Role, part: &str) -> Result<usize, WireError> {
@@ -243,7 +249,7 @@ impl Pieces<'_> {
         for mut unseen in walk.not_evaluated {
             unseen.field.insert_str(0, channel);
             let known = &mut self.reader.head.not_evaluated;
-            if known.len() < MAX_FIELDS && !known.contains(&unseen) {
+            if known.len() < MAX_CHANNELS && !known.contains(&unseen) {
                 known.push(unseen);
             }
         }

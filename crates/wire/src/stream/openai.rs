@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Mode, Pieces, number, text};
 use crate::error::WireError;
+use crate::keys::is_opaque;
 use crate::walk::Voice;
 
 const MODEL: Voice = Voice::new(Role::Assistant, "content");
@@ -23,9 +24,10 @@ pub(super) fn read(pieces: &mut Pieces<'_>, chunk: &Map<String, Value>) -> Resul
                     self::choice(pieces, &pointer, members)?;
                 }
             }
-            ("error", Value::Null) => {}
+            ("error", Value::Null)
+            | ("id" | "model" | "object" | "system_fingerprint" | "usage", _) => {}
             ("error", error) => pieces.error(error)?,
-            ("id" | "model" | "object" | "system_fingerprint" | "usage" | "obfuscation", _) => {}
+            ("obfuscation", Value::String(padding)) if is_opaque(padding) => {}
             _ => pieces.unknown(key, value)?,
         }
     }
@@ -83,7 +85,7 @@ fn delta(
                 }
             }
             ("function_call", Value::Object(call)) => {
-                named(pieces, (index, u64::MAX), call, None, format!("{channel}/function_call"));
+                named(pieces, (index, u64::MAX), call, None, &format!("{channel}/function_call"));
                 let voice = Voice::new(Role::Assistant, "tool_arguments");
                 pieces.walk(&channel, &pointer, Mode::Append, |walk| {
                     walk.member(key, |walk| walk.value(value, voice));
@@ -108,7 +110,7 @@ fn tool_call(
     let channel = format!("/choices/{choice}/message/tool_calls/{index}");
     let kind = if call.contains_key("custom") { "custom" } else { "function" };
     if let Some(Value::Object(inner)) = call.get(kind) {
-        named(pieces, (choice, index), inner, call.get("id"), format!("{channel}/{kind}"));
+        named(pieces, (choice, index), inner, call.get("id"), &format!("{channel}/{kind}"));
     }
     let voice = Voice::new(Role::Assistant, "tool_arguments");
     pieces.walk(&channel, pointer, Mode::Append, |walk| {
@@ -122,7 +124,7 @@ fn named(
     key: (u64, u64),
     inner: &Map<String, Value>,
     id: Option<&Value>,
-    channel: String,
+    channel: &str,
 ) {
     let member = if channel.ends_with("/custom") { "input" } else { "arguments" };
     if !pieces.reader.calls.contains_key(&key) {

@@ -57,7 +57,7 @@ pub(super) fn read(pieces: &mut Pieces<'_>, event: &Map<String, Value>) -> Resul
                 })?;
             }
             ("logprobs", logprobs) => {
-                if kind.ends_with(".delta") {
+                if kind == "response.output_text.delta" {
                     pieces.reader.logprobs.add(Some(logprobs));
                 }
             }

@@ -213,6 +213,8 @@ pub struct CampaignTarget {
     pub prefix: String,
     /// The text of each key by its label. A label without a key sends none.
     pub keys: BTreeMap<String, String>,
+    /// Strings that must not arrive: planted identifiers, canaries.
+    pub secrets: Vec<String>,
     /// Requests in flight at once, at least 1.
     pub concurrency: usize,
 }
@@ -223,18 +225,20 @@ impl std::fmt::Debug for CampaignTarget {
             .field("base_url", &self.base_url)
             .field("prefix", &self.prefix)
             .field("keys", &self.keys.len())
+            .field("secrets", &self.secrets.len())
             .field("concurrency", &self.concurrency)
             .finish()
     }
 }
 
 impl CampaignTarget {
-    /// A target without keys.
+    /// A target without keys; the canary of the campaign's system prompt must not arrive.
     pub fn new(base_url: &str) -> Self {
         Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             prefix: String::new(),
             keys: BTreeMap::new(),
+            secrets: vec![CANARY.to_owned()],
             concurrency: 24,
         }
     }
@@ -271,6 +275,8 @@ pub struct StepResult {
     pub interaction: Option<String>,
     /// Whether the model's mark of obeyed attacks arrived.
     pub unsafe_arrived: bool,
+    /// Whether one of the target's secrets arrived.
+    pub secret_arrived: bool,
     /// Characters of text that arrived.
     pub characters: usize,
     /// From sending to the last byte, microseconds.

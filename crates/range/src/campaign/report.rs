@@ -31,12 +31,15 @@ pub struct Tally {
     pub failed: u64,
     /// Answers in which the mark of an obeyed attack arrived.
     pub unsafe_arrived: u64,
+    /// Answers in which a secret arrived.
+    pub secret_arrived: u64,
 }
 
 impl Tally {
     fn add(&mut self, result: &StepResult) {
         self.sent += 1;
         self.unsafe_arrived += u64::from(result.unsafe_arrived);
+        self.secret_arrived += u64::from(result.secret_arrived);
         *match result.treatment {
             Treatment::Refused => &mut self.refused,
             Treatment::Cut => &mut self.cut_streams,

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::reading::{self, MAX_ANSWER_BYTES, Received};
+use super::reading::{self, Judgement, MAX_ANSWER_BYTES, Received};
 use super::report::{CampaignReport, Sent};
 use super::{CampaignTarget, Step, StepResult, Treatment, request};
 
@@ -136,25 +136,21 @@ impl Sender<'_> {
             }
         };
         let micros = self.clock.ticks().saturating_sub(ticks).as_micros() as u64;
-        let Some(received) = received else {
-            return Ok(StepResult {
-                treatment: Treatment::Failed,
-                status: None,
-                interaction: None,
-                unsafe_arrived: false,
-                characters: 0,
-                micros,
-            });
+        let judgement = match &received {
+            Some(received) => reading::judge(step, received, &self.target.secrets),
+            None => Judgement::nothing(Treatment::Failed),
         };
-        let (treatment, unsafe_arrived, characters) = reading::judge(step, &received);
-        let interaction =
-            received.headers.get("x-quell-interaction").and_then(|value| value.to_str().ok());
+        let interaction = received
+            .as_ref()
+            .and_then(|received| received.headers.get("x-quell-interaction"))
+            .and_then(|value| value.to_str().ok());
         Ok(StepResult {
-            treatment,
-            status: Some(received.status.as_u16()),
+            treatment: judgement.treatment,
+            status: received.as_ref().map(|received| received.status.as_u16()),
             interaction: interaction.map(ToOwned::to_owned),
-            unsafe_arrived,
-            characters,
+            unsafe_arrived: judgement.unsafe_arrived,
+            secret_arrived: judgement.secret_arrived,
+            characters: judgement.characters,
             micros,
         })
     }

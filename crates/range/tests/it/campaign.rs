@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quell_domain::clock::{SharedClock, SystemClock};
 use quell_range::campaign::{self, CampaignOptions, CampaignTarget, Scenario, Treatment};
-use quell_range::{RangeConfig, RangeServer};
+use quell_range::{Planted, RangeConfig, RangeServer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_gateway_everything_arrives() {
@@ -12,7 +12,8 @@ async fn without_a_gateway_everything_arrives() {
         RangeServer::start(RangeConfig::certain(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
     let options = CampaignOptions { span_ms: 500, ..CampaignOptions::default() };
     let plan = campaign::plan(7, &options).unwrap();
-    let target = CampaignTarget::new(&server.base_url());
+    let mut target = CampaignTarget::new(&server.base_url());
+    target.secrets.extend(Planted::new(7).all().map(ToOwned::to_owned));
     let clock: SharedClock = Arc::new(SystemClock::new());
     let failures = parking_lot::Mutex::new(Vec::new());
     let report = campaign::run(&plan, &target, &clock, &|progress| {
@@ -35,7 +36,10 @@ async fn without_a_gateway_everything_arrives() {
     for obeyed in [Scenario::Jailbreak, Scenario::IndirectInjection, Scenario::Exfiltration] {
         assert!(report.scenarios[&obeyed].unsafe_arrived > 0, "{obeyed:?}: {report:#?}");
     }
-    assert_eq!(report.scenarios[&Scenario::Benign].unsafe_arrived, 0);
+    assert_eq!(report.scenarios[&Scenario::PromptExtraction].secret_arrived, 5);
+    assert_eq!(report.scenarios[&Scenario::IdentifierLeak].secret_arrived, 3);
+    let benign = report.scenarios[&Scenario::Benign];
+    assert_eq!((benign.unsafe_arrived, benign.secret_arrived), (0, 0));
     assert!(report.first_malicious_at.is_some() && report.first_stopped_at.is_none());
     server.shutdown().await;
 }

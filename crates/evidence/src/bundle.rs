@@ -101,9 +101,7 @@ pub(crate) fn item_path(name: &str) -> String {
 
 /// What `SHA256SUMS` says for a manifest.
 pub(crate) fn sums(manifest_digest: Sha256Digest, manifest: &Manifest) -> String {
-    let mut text = format!("{manifest_digest}  {MANIFEST_NAME}\n");
-    for item in manifest.items() {
-        text.push_str(&format!("{}  {}\n", item.sha256, item_path(&item.name)));
-    }
-    text
+    let own = format!("{manifest_digest}  {MANIFEST_NAME}\n");
+    let items = manifest.items().iter();
+    items.fold(own, |text, item| text + &format!("{}  {}\n", item.sha256, item_path(&item.name)))
 }

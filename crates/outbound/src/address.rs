@@ -21,7 +21,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 /// Special-purpose blocks of the IANA registry.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -40,18 +40,26 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 16] = [
 ];
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    // NAT64 carries an IPv4 address in its last 32 bits.
-    if [a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0] {
-        return is_public_v4(Ipv4Addr::from(u32::from(g) << 16 | u32::from(h)));
+    let within = |(network, bits): &(Ipv6Addr, u32)| {
+        let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+        u128::from(address) & mask == u128::from(*network)
+    };
+    if within(&NAT64) {
+        return is_public_v4(Ipv4Addr::from_bits(u128::from(address) as u32));
     }
-    let global_unicast = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && b < 0x0200) // protocol assignments, Teredo, ORCHID
-        || (a == 0x2001 && b == 0x0db8) // documentation
-        || a == 0x2002 // 6to4, carries IPv4
-        || (a == 0x3fff && b < 0x1000); // documentation
-    global_unicast && !special
+    within(&GLOBAL_UNICAST) && !NOT_PUBLIC_V6.iter().any(within)
 }
+
+/// Carries an IPv4 address in its last 32 bits.
+const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
+const GLOBAL_UNICAST: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+/// Special-purpose blocks within global unicast.
+const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // Teredo among others, carries IPv4
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4, carries IPv4
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
+];
 
 #[cfg(test)]
 mod tests {

@@ -37,7 +37,7 @@ impl Default for UpstreamOptions {
         Self {
             connect_timeout: Duration::from_secs(2),
             pool_idle_per_host: 64,
-            pool_idle_timeout: Duration::from_secs(60),
+            pool_idle_timeout: Duration::from_mins(1),
         }
     }
 }

@@ -1,0 +1,6 @@
+//! Bundles as strangers get them.
+
+#[cfg(test)]
+mod bundle;
+#[cfg(test)]
+mod hostile;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quell_detection::{PatternSet, RuleSet};
-use quell_domain::application::{Application, KeyBinding, Upstream};
 use quell_domain::MeasureId;
+use quell_domain::application::{Application, KeyBinding, Upstream};
 use quell_domain::measure::{Target, TextPattern};
 use quell_domain::snapshot::Snapshot;
 use quell_outbound::{UpstreamClient, UpstreamOptions};

@@ -15,14 +15,14 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use quell_detection::{Budget, Context, Decision, Findings, Redaction};
+use quell_detection::{Budget, Context, Decision, Findings, PatternSet, Redaction};
 use quell_domain::InteractionId;
 use quell_domain::application::{ProviderState, RecordPolicy};
 use quell_domain::interaction::{
     Cause, Endpoint, INTERACTION_SCHEMA, Interaction, NotEvaluated, Outcome,
 };
 use quell_domain::principal::Principal;
-use quell_domain::rule::FailMode;
+use quell_domain::rule::{Direction, FailMode};
 use quell_response::{Subject, Treatment};
 use quell_wire::{ParsedRequest, Refusal, RefusalReason, WireReply};
 use tokio::sync::OwnedSemaphorePermit;
@@ -73,7 +73,10 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<ReplyBody> {
-    let Some(active) = shared.active() else {
+    let active = shared.active();
+    #[cfg(feature = "fault-injection")]
+    let active = crate::faults::table(&shared, active);
+    let Some(active) = active else {
         return reply::refuse(
             endpoint_guess(request.uri().path()),
             &Refusal::new(
@@ -314,7 +317,20 @@ impl Exchange {
 
     /// What `active` says about this exchange.
     pub(crate) fn treat(&self, active: &Active) -> Treatment {
-        active.table.treatment(&self.subject(), self.shared.clock.now())
+        let treatment = active.table.treatment(&self.subject(), self.shared.clock.now());
+        #[cfg(feature = "fault-injection")]
+        let treatment = crate::faults::treatment(self, treatment);
+        treatment
+    }
+
+    /// Patterns of the application's measures.
+    #[cfg_attr(not(feature = "fault-injection"), expect(unused_variables, reason = "for faults"))]
+    pub(crate) fn patterns(&self, direction: Direction) -> Arc<PatternSet> {
+        #[cfg(feature = "fault-injection")]
+        if crate::faults::hides_patterns(self, direction) {
+            return Arc::new(PatternSet::empty());
+        }
+        self.active.patterns(&self.record.application)
     }
 
     pub(crate) fn subject(&self) -> Subject<'_> {
@@ -332,7 +348,7 @@ impl Exchange {
         let Some(request) = self.request.take() else { return Ok(()) };
         let findings = self.judge(
             |exchange, context, budget| {
-                let patterns = exchange.active.patterns(context.application);
+                let patterns = exchange.patterns(Direction::Output);
                 let id = exchange.record.id;
                 exchange.active.rules.inspect_request(
                     context,
@@ -371,7 +387,7 @@ impl Exchange {
         let Some(request) = self.request.take() else { return Ok(()) };
         let findings = self.judge(
             |exchange, context, budget| {
-                let patterns = exchange.active.patterns(context.application);
+                let patterns = exchange.patterns(Direction::Output);
                 exchange.active.rules.inspect_response(
                     context,
                     &patterns,

@@ -9,6 +9,8 @@ mod active;
 mod body;
 mod exchange;
 mod fallback;
+#[cfg(feature = "fault-injection")]
+pub mod faults;
 mod forward;
 mod held;
 mod identify;
@@ -123,6 +125,12 @@ impl Gateway {
     /// The epoch in force; 0 before the first snapshot.
     pub fn epoch(&self) -> u64 {
         self.shared.active().map_or(0, |active| active.epoch)
+    }
+
+    /// Breaks enforcement in one way, until another is injected.
+    #[cfg(feature = "fault-injection")]
+    pub fn inject(&self, fault: Option<faults::Fault>) {
+        *self.shared.fault.lock() = fault;
     }
 
     /// Stops accepting, lets running requests finish, then returns.

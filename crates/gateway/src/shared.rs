@@ -88,6 +88,10 @@ pub(crate) struct Shared {
     pub tasks: TaskTracker,
     /// Asks for a round of probes.
     pub probe_now: Notify,
+    #[cfg(feature = "fault-injection")]
+    pub fault: Mutex<Option<crate::faults::Fault>>,
+    #[cfg(feature = "fault-injection")]
+    pub previous: ArcSwapOption<Active>,
     active: ArcSwapOption<Active>,
     epoch: watch::Sender<u64>,
 }
@@ -123,6 +127,10 @@ impl Shared {
             counters: Counters::default(),
             tasks: TaskTracker::new(),
             probe_now: Notify::new(),
+            #[cfg(feature = "fault-injection")]
+            fault: Mutex::new(None),
+            #[cfg(feature = "fault-injection")]
+            previous: ArcSwapOption::empty(),
             active: ArcSwapOption::empty(),
             epoch: watch::Sender::new(0),
             name: parts.name,
@@ -144,6 +152,8 @@ impl Shared {
     /// Swaps in `active` and wakes running streams.
     pub(crate) fn activate(&self, active: Active) {
         let epoch = active.epoch;
+        #[cfg(feature = "fault-injection")]
+        self.previous.store(self.active.load_full());
         self.active.store(Some(Arc::new(active)));
         self.epoch.send_replace(epoch);
     }

@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use quell_detection::{Context, Findings, StreamInspection, StreamStep};
 use quell_domain::Signal;
 use quell_domain::interaction::{Cause, Cut, Endpoint, Outcome};
-use quell_domain::rule::FailMode;
+use quell_domain::rule::{Direction, FailMode};
 use quell_wire::{Delta, Refusal, RefusalReason, SseParser, StreamReader};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
@@ -158,7 +158,7 @@ impl Pump {
                 Ok(deltas) => deltas,
                 Err(error) => return self.unreadable(&error),
             };
-                let deltas = self.own_repeats(deltas);
+            let deltas = self.own_repeats(deltas);
             let inspected: Vec<_> = deltas
                 .iter()
                 .filter(|delta| !delta.repeat)
@@ -345,9 +345,7 @@ impl Pump {
         }
         let last = match self.exchange.settle(self.status).await {
             Ok(()) => last,
-            Err(Stop::Refused(refusal)) => {
-                self.error_frame(&refusal)
-            }
+            Err(Stop::Refused(refusal)) => self.error_frame(&refusal),
             Err(Stop::Answered(_)) => Bytes::new(),
         };
         if !last.is_empty() {
@@ -417,7 +415,7 @@ fn inspection(exchange: &Exchange) -> StreamInspection {
     };
     exchange.active.rules.stream(
         &context,
-        exchange.active.patterns(&exchange.record.application),
+        exchange.patterns(Direction::Output),
         exchange.budget.clone(),
         exchange.record.id,
         &exchange.request_facts,

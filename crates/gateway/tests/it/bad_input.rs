@@ -18,7 +18,11 @@ async fn bad_requests_name_what_is_wrong() {
         ("wrong type", message("hi").into_bytes(), "/messages"),
         ("invalid UTF-8", b"{\"model\":\"\xff\"}".to_vec(), "UTF-8"),
         ("not an object", b"[]".to_vec(), "object"),
-        ("duplicate keys", b"{\"model\":\"a\",\"model\":\"b\",\"messages\":[]}".to_vec(), "repeated"),
+        (
+            "duplicate keys",
+            b"{\"model\":\"a\",\"model\":\"b\",\"messages\":[]}".to_vec(),
+            "repeated",
+        ),
     ];
     for (what, body, names) in cases {
         let answer = rig.post(chat, &[SHOP], body).await;
@@ -111,7 +115,8 @@ async fn limits_have_their_own_errors() {
 #[tokio::test]
 async fn provider_state_is_refused_until_it_is_known_here() {
     let rig = Rig::start().await;
-    let body = |id: &str| json!({"model": "m", "input": "go on", "previous_response_id": id}).to_string();
+    let body =
+        |id: &str| json!({"model": "m", "input": "go on", "previous_response_id": id}).to_string();
     let unknown = rig.post("/v1/responses", &[SHOP], body("resp_1")).await;
     assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
     assert!(unknown.text().contains("previous_response_id"), "{}", unknown.text());

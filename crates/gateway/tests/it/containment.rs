@@ -117,7 +117,8 @@ async fn a_degraded_application_forwards_less() {
     let sent = rig.upstream.received()[0].json();
     assert!(sent.get("tools").is_none());
     assert_eq!(sent["max_tokens"], 200);
-    let roles: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|m| m["role"].clone()).collect();
+    let roles: Vec<_> =
+        sent["messages"].as_array().unwrap().iter().map(|m| m["role"].clone()).collect();
     assert_eq!(roles.iter().filter(|role| **role != json!("system")).count(), 4);
     let record = &rig.records(1).await[0];
     assert_eq!(record.outcome, Outcome::Degraded);

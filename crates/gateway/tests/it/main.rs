@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod containment;
+mod faults;
 mod passing;
 mod streams;
 mod support;

@@ -97,7 +97,9 @@ async fn models_are_listed_and_forwarded_paths_are_not_evaluated() {
     let records = rig.records(2).await;
     assert_eq!(records[0].endpoint, Endpoint::Models);
     assert_eq!(records[1].not_evaluated[0].reason, "unsupported_surface");
-    for path in ["/v1/audio/speech", "/v1/files/../chat/completions", "/v1/files%2f..", "/v1//files"] {
+    for path in
+        ["/v1/audio/speech", "/v1/files/../chat/completions", "/v1/files%2f..", "/v1//files"]
+    {
         let refused = rig.post(path, &shop, "{}").await;
         assert_eq!(refused.status, StatusCode::NOT_FOUND, "{path}");
     }
@@ -120,8 +122,6 @@ async fn an_upstream_that_cannot_be_reached_is_passed_over_and_its_breaker_opens
     let records = rig.records(3).await;
     assert!(records.iter().all(|record| record.upstream.as_deref() == Some("model")));
     rig.control
-        .wait_for(|reports| {
-            reports.last().filter(|r| r.open_breakers == ["dead"]).map(|_| ())
-        })
+        .wait_for(|reports| reports.last().filter(|r| r.open_breakers == ["dead"]).map(|_| ()))
         .await;
 }

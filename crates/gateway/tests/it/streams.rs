@@ -41,8 +41,11 @@ async fn a_planted_key_is_stopped_however_it_is_split() {
     for size in [1, 3, 7, 200] {
         let rig = Rig::start().await;
         let text = format!("Use this: {key} and be careful.");
-        let deltas: Vec<String> =
-            text.as_bytes().chunks(size).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+        let deltas: Vec<String> = text
+            .as_bytes()
+            .chunks(size)
+            .map(|part| String::from_utf8_lossy(part).into_owned())
+            .collect();
         let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
         rig.upstream.push(Reply::sse(chat_stream(&deltas)));
         let answer = rig.chat(&ask_stream("Which key?")).await;
@@ -95,5 +98,7 @@ async fn a_stream_the_provider_breaks_ends_with_an_error_and_is_recorded() {
         assert!(text.contains("\"error\"") && !text.contains("[DONE]"), "{text}");
     }
     let records = rig.records(count).await;
-    assert!(records.iter().all(|record| record.cut.as_ref().is_some_and(|cut| cut.by == "upstream")));
+    assert!(
+        records.iter().all(|record| record.cut.as_ref().is_some_and(|cut| cut.by == "upstream"))
+    );
 }

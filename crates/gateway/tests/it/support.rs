@@ -13,9 +13,7 @@ use quell_domain::id::SharedIds;
 use quell_domain::interaction::Interaction;
 use quell_domain::measure::{Effect, Target};
 use quell_domain::snapshot::SnapshotContent;
-use quell_domain::{
-    Actor, ApiKeyId, Measure, MeasureId, MeasureState, SystemClock, SystemIds,
-};
+use quell_domain::{Actor, ApiKeyId, Measure, MeasureId, MeasureState, SystemClock, SystemIds};
 use quell_gateway::{Gateway, GatewayOptions};
 use quell_outbound::{UpstreamClient, UpstreamOptions, full_body};
 use quell_testkit::{ControlStandIn, NODE_TOKEN, ScriptedUpstream};
@@ -80,7 +78,12 @@ impl Rig {
             .await
     }
 
-    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         self.send(Method::POST, path, headers, body.into()).await
     }
 
@@ -91,8 +94,9 @@ impl Rig {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Answer {
-        let mut request =
-            Request::builder().method(method).uri(format!("http://{}{path}", self.gateway.address()));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.gateway.address()));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

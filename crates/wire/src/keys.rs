@@ -54,8 +54,26 @@ pub(crate) const NON_TEXT_KEYS: &[&str] = &[
     "voice",
 ];
 
-/// Inside a tool definition or schema: keywords whose value is an enum or a reference.
-const SCHEMA_NON_TEXT: &[&str] = &["$id", "$ref", "$schema", "format", "required", "type"];
+/// Words of schemas and tool definitions, by far the most frequent strings there.
+const SCHEMA_WORDS: &[&str] = &[
+    "array",
+    "boolean",
+    "custom",
+    "date",
+    "date-time",
+    "email",
+    "function",
+    "integer",
+    "null",
+    "number",
+    "object",
+    "string",
+    "uri",
+    "uuid",
+];
+
+/// Who can speak. Another role is text: some upstreams show it to the model.
+const ROLES: &[&str] = &["assistant", "developer", "function", "system", "tool", "user"];
 
 /// Keywords of schemas, tool definitions, metadata and errors; every other key there is its author's.
 const KEYWORDS: &[&str] = &[
@@ -105,7 +123,7 @@ const KEYWORDS: &[&str] = &[
 ];
 
 /// Longest value that still counts as an enum or id.
-pub(crate) const MAX_IDENTIFIER: usize = 256;
+pub(crate) const MAX_IDENTIFIER: usize = 128;
 
 /// Whether `text` could be an enum or id of the protocol.
 pub(crate) fn is_identifier(text: &str) -> bool {
@@ -120,12 +138,20 @@ pub(crate) fn is_opaque(text: &str) -> bool {
 
 /// Whether the value of `key` is an enum or id of the protocol.
 pub(crate) fn is_protocol(key: &str, text: &str) -> bool {
-    NON_TEXT_KEYS.binary_search(&key).is_ok() && is_identifier(text)
+    match key {
+        "role" => ROLES.contains(&text),
+        _ => NON_TEXT_KEYS.binary_search(&key).is_ok() && is_identifier(text),
+    }
 }
 
-/// The same inside a tool definition or schema.
-pub(crate) fn is_schema_protocol(key: &str, text: &str) -> bool {
-    SCHEMA_NON_TEXT.contains(&key) && is_identifier(text)
+/// Whether the value of `key` is a word of the schema language.
+pub(crate) fn is_schema_word(key: &str, text: &str) -> bool {
+    matches!(key, "type" | "format") && SCHEMA_WORDS.contains(&text)
+}
+
+/// Whether `text` can be the value of a setting, such as `low`, `auto`, `ephemeral`.
+pub(crate) fn is_setting(text: &str) -> bool {
+    text.len() <= 64 && is_opaque(text)
 }
 
 /// Whether `key` of a definition was chosen by its author.

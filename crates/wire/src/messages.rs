@@ -19,6 +19,10 @@ pub(crate) fn read(reader: &mut Reader, key: &str, value: &Value) -> Result<(), 
             reader.walk.value(value, Voice::new(Role::System, "system"));
             Ok(())
         }
+        "output_config" | "output_format" => {
+            reader.walk.free(value, Voice::new(Role::System, "response_format"));
+            Ok(())
+        }
         "container" => {
             reader.walk.keep(ProviderStateKind::Container, value);
             Ok(())

@@ -246,10 +246,12 @@ impl Reader {
                 self.parameter(key, value);
             }
             _ => {
-                if PARAMETERS.binary_search(&key).is_ok() {
+                if PARAMETERS.binary_search(&key).is_err() {
+                    self.walk.unknown(key, value, Role::User);
+                } else {
                     self.parameter(key, value);
+                    self.walk.settings(value);
                 }
-                self.walk.unknown(key, value, Role::User);
             }
         }
         Ok(())
@@ -361,7 +363,6 @@ const PARAMETERS: &[&str] = &[
     "min_p",
     "modalities",
     "n",
-    "output_config",
     "parallel_tool_calls",
     "presence_penalty",
     "reasoning",

@@ -56,8 +56,8 @@ pub(crate) struct Walk {
     pub(crate) fields: Vec<TextField>,
     pub(crate) not_evaluated: Vec<NotEvaluated>,
     pub(crate) kept: Vec<ProviderStateUse>,
-    /// Whether JSON values are one field of compact JSON (responses, as their streams give it)
-    /// rather than one field per string.
+    /// Whether this is a response: JSON a model wrote is then one field of compact JSON, as its
+    /// streams give it, rather than one field per string; log-probabilities are kept elsewhere.
     compact: bool,
     overflow: bool,
     /// Bytes of pointers so far.
@@ -224,8 +224,8 @@ impl Walk {
             Holds::Bytes => self.bytes(value, voice),
             Holds::Sealed => self.sealed(value, voice),
             Holds::Kept(kind) => self.keep(kind, value),
-            Holds::Echo => {}
-            Holds::Unknown => self.unknown(key, value, voice.role),
+            Holds::Echo if self.compact && !value.is_string() => {}
+            Holds::Echo | Holds::Unknown => self.unknown(key, value, voice.role),
         }
     }
 
@@ -328,18 +328,62 @@ impl Walk {
         }
     }
 
-    /// Tool definitions and schemas: one field per string, the authors' keys together.
+    /// Tool definitions and schemas: one field per string, the authors' keys together. Of a hosted
+    /// tool, what it keeps at the provider is noted, and the credentials for a tool server are left
+    /// out.
     pub(crate) fn definition(&mut self, value: &Value) {
-        self.free(value, Voice::new(Role::ToolDefinition, "tool_definition"));
+        let voice = Voice::new(Role::ToolDefinition, "tool_definition");
+        match value {
+            Value::Array(definitions) => {
+                for (index, definition) in definitions.iter().enumerate() {
+                    self.element(index, |walk| walk.definition(definition));
+                }
+            }
+            Value::Object(members) => {
+                let mut names = String::new();
+                let serves = ["server_label", "server_url", "connector_id", "url"];
+                let serves = serves.iter().any(|key| members.contains_key(*key));
+                for (key, member) in members {
+                    add_name(&mut names, key);
+                    self.member(key, |walk| match keys::holds(key) {
+                        Holds::Definition => walk.definition(member),
+                        _ if serves && keys::is_credential(key) => {}
+                        Holds::Kept(kind) if holds_ids(member) => walk.keep(kind, member),
+                        _ => walk.leaves(key, member, voice, &mut names),
+                    });
+                }
+                self.names(names, voice);
+            }
+            other => self.free(other, voice),
+        }
+    }
+
+    /// Settings: enums, and whatever else stands there.
+    pub(crate) fn settings(&mut self, value: &Value) {
+        match value {
+            Value::String(text) if keys::is_setting(text) => {}
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.element(index, |walk| walk.settings(item));
+                }
+            }
+            Value::Object(members) => {
+                for (key, member) in members {
+                    self.member(key, |walk| match member {
+                        Value::String(text) if keys::is_setting(text) => {}
+                        _ => walk.unknown(key, member, Role::User),
+                    });
+                }
+            }
+            other => self.unknown("", other, Role::User),
+        }
     }
 
     fn leaves(&mut self, key: &str, value: &Value, voice: Voice, names: &mut String) {
         match value {
             Value::String(text) => {
-                if !(voice.part != "other"
-                    && voice.role == Role::ToolDefinition
-                    && keys::is_schema_protocol(key, text))
-                {
+                let defines = voice.role == Role::ToolDefinition;
+                if !(defines && keys::is_schema_word(key, text)) {
                     self.text(text, voice);
                 }
             }
@@ -350,27 +394,33 @@ impl Walk {
             }
             Value::Object(members) => {
                 for (key, member) in members {
-                    if keys::is_authored(key) {
-                        if !names.is_empty() {
-                            names.push('\n');
+                    add_name(names, key);
+                    self.member(key, |walk| {
+                        if !(key == "required" && only_names(member, members.get("properties"))) {
+                            walk.leaves(key, member, voice, names);
                         }
-                        names.push_str(key);
-                    }
-                    self.member(key, |walk| walk.leaf(key, member, voice, names));
+                    });
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+}
 
-    fn leaf(&mut self, key: &str, member: &Value, voice: Voice, names: &mut String) {
-        let defines = voice.role == Role::ToolDefinition;
-        match keys::holds(key) {
-            _ if defines && keys::is_credential(key) => {}
-            Holds::Kept(kind) if defines && holds_ids(member) => self.keep(kind, member),
-            _ => self.leaves(key, member, voice, names),
+fn add_name(names: &mut String, key: &str) {
+    if keys::is_authored(key) {
+        if !names.is_empty() {
+            names.push('\n');
         }
+        names.push_str(key);
     }
+}
+
+/// Whether a schema's `required` only repeats the keys of its `properties`.
+fn only_names(required: &Value, properties: Option<&Value>) -> bool {
+    let Some(properties) = properties.and_then(Value::as_object) else { return false };
+    let known = |name: &Value| name.as_str().is_some_and(|name| properties.contains_key(name));
+    required.as_array().is_some_and(|names| names.iter().all(known))
 }
 
 fn holds_ids(value: &Value) -> bool {

@@ -141,6 +141,7 @@ fn responses() {
     /input/3/output tool tool_result "42"
     /tools/0/name tool_definition tool_definition "f"
     /tools/0/description tool_definition tool_definition "Does"
+    /tools/1/type tool_definition tool_definition "web_search"
     "###);
     assert_eq!(request.tools, ["f", "web_search"]);
     assert_eq!(request.not_evaluated[0].reason, "encrypted_content");

@@ -23,8 +23,11 @@ pub use report::{CampaignReport, Missed, Tally};
 pub use run::{CampaignError, Progress, run};
 pub use texts::{AttackText, CANARY, SYSTEM_PROMPT, attack_texts};
 
-/// The label of the key that asserted users share.
+/// The label of the key that most asserted users share; none of them attacks.
 pub const SHARED_KEY: &str = "shared";
+/// The label of the key that asserted attackers share with a few honest users: whoever contains
+/// the key touches those too.
+pub const PARTNER_KEY: &str = "partner";
 
 /// How large the campaign is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +102,8 @@ pub struct Actor {
     /// The session, sent as `x-quell-session`.
     pub session: String,
     /// Label of the key presented: the user's own name where the key is bound to that user
-    /// (authenticated), else [`SHARED_KEY`] and the user goes into `x-quell-user` (asserted).
+    /// (authenticated), else [`SHARED_KEY`] or [`PARTNER_KEY`], and the user goes into `x-quell-user`
+    /// (asserted).
     pub key: String,
     /// Whether this user means no harm. Also true of users whose document or answer was attacked.
     pub honest: bool,

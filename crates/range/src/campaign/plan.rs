@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::corpus::{self, CorpusError, Drawn};
 use super::texts::{self, SYSTEM_PROMPT};
-use super::{Actor, CampaignOptions, Message, SHARED_KEY, Scenario, Step, Surface};
+use super::{Actor, CampaignOptions, Message, PARTNER_KEY, SHARED_KEY, Scenario, Step, Surface};
 use crate::dice::Dice;
 use crate::documents;
 
@@ -53,6 +53,14 @@ pub fn plan(seed: u64, options: &CampaignOptions) -> Result<Vec<Step>, CorpusErr
     Ok(plan.steps)
 }
 
+/// Whose key a step presents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyOf {
+    User,
+    Shared,
+    Partner,
+}
+
 struct Plan {
     dice: Dice,
     span: u64,
@@ -60,11 +68,16 @@ struct Plan {
 }
 
 impl Plan {
-    /// Honest users: two in five with a key of their own, the rest named in a header.
+    /// Honest users: four in ten with a key of their own, the rest named in a header; one in ten
+    /// shares the attackers' key.
     fn honest(&mut self, scale: u32) {
         for number in 0..HONEST_USERS * scale {
             let name = format!("reader-{number:02}");
-            let own_key = number % 5 < 2;
+            let key = match number % 10 {
+                0 | 1 | 5 | 6 => KeyOf::User,
+                9 => KeyOf::Partner,
+                _ => KeyOf::Shared,
+            };
             let turns = texts::CONVERSATIONS
                 .get(number as usize % texts::CONVERSATIONS.len())
                 .copied()
@@ -74,7 +87,7 @@ impl Plan {
             let mut history = Vec::new();
             for turn in turns {
                 history.push(said(turn));
-                let mut step = self.step(at, &name, own_key, Scenario::Benign, history.clone());
+                let mut step = self.step(at, &name, key, Scenario::Benign, history.clone());
                 (step.surface, step.stream) = shape;
                 step.tools = number % 3 == 1 && shape.0 != Surface::Completions;
                 self.steps.push(step);
@@ -85,7 +98,7 @@ impl Plan {
             // Everybody comes back near the end, so that collateral damage shows.
             let late = self.share(88, 100);
             let back = vec![said("One more thing: can I pay by invoice?")];
-            self.steps.push(self.step(late, &name, own_key, Scenario::Benign, back));
+            self.steps.push(self.step(late, &name, key, Scenario::Benign, back));
         }
     }
 
@@ -132,7 +145,8 @@ impl Plan {
         for number in 0..FLOOD_REQUESTS {
             let at = start + (number / FLOOD_SESSIONS) as u64 * self.span / 400;
             let text = texts::flood(number);
-            let mut step = self.step(at, "batch-0", true, Scenario::Flood, vec![said(&text)]);
+            let mut step =
+                self.step(at, "batch-0", KeyOf::User, Scenario::Flood, vec![said(&text)]);
             step.actor.session = format!("batch-0-{}", number % FLOOD_SESSIONS);
             step.max_tokens = 1_024;
             step.stream = false;
@@ -155,8 +169,8 @@ impl Plan {
             ];
             let at = self.at(62 + 4 * number as u64);
             let name = format!("buyer-{number}");
-            let own_key = number % 2 == 0;
-            let mut step = self.step(at, &name, own_key, Scenario::IndirectInjection, messages);
+            let key = if number % 2 == 0 { KeyOf::User } else { KeyOf::Shared };
+            let mut step = self.step(at, &name, key, Scenario::IndirectInjection, messages);
             step.surface =
                 pick_shape(&[Surface::Chat, Surface::Messages, Surface::Responses], number);
             step.tools = true;
@@ -170,9 +184,9 @@ impl Plan {
         for number in 0..3_usize {
             let question = pick(texts::SUPPLIER_QUESTIONS, number + 1);
             let name = format!("clerk-{number}");
+            let key = if number == 0 { KeyOf::User } else { KeyOf::Shared };
             let at = self.at(66 + 5 * number as u64);
-            let mut step =
-                self.step(at, &name, number == 0, Scenario::Exfiltration, vec![said(question)]);
+            let mut step = self.step(at, &name, key, Scenario::Exfiltration, vec![said(question)]);
             (step.surface, step.stream) = shape(2 * number);
             step.is_attack = true;
             self.steps.push(step);
@@ -204,7 +218,9 @@ impl Plan {
             } else {
                 vec![Message::User { text: drawn.text }]
             };
-            let mut step = self.step(at, &name, false, scenario, messages);
+            let key =
+                if scenario == Scenario::CorpusAttack { KeyOf::Partner } else { KeyOf::Shared };
+            let mut step = self.step(at, &name, key, scenario, messages);
             let shape = shape(number);
             if !(drawn.document && shape.0 == Surface::Completions) {
                 (step.surface, step.stream) = shape;
@@ -227,8 +243,9 @@ impl Plan {
         shape: (Surface, bool),
     ) {
         // Attackers with an even number at the end have a key of their own.
-        let own_key = name.ends_with(['0', '2', '4', '6', '8']);
-        let mut step = self.step(at, name, own_key, scenario, vec![said(text)]);
+        let even = name.ends_with(['0', '2', '4', '6', '8']);
+        let key = if even { KeyOf::User } else { KeyOf::Partner };
+        let mut step = self.step(at, name, key, scenario, vec![said(text)]);
         (step.surface, step.stream) = shape;
         self.steps.push(accused(step));
     }
@@ -237,7 +254,7 @@ impl Plan {
         &self,
         at_ms: u64,
         user: &str,
-        own_key: bool,
+        key: KeyOf,
         scenario: Scenario,
         messages: Vec<Message>,
     ) -> Step {
@@ -246,7 +263,12 @@ impl Plan {
             actor: Actor {
                 user: user.into(),
                 session: format!("{user}-main"),
-                key: if own_key { user } else { SHARED_KEY }.into(),
+                key: match key {
+                    KeyOf::User => user,
+                    KeyOf::Shared => SHARED_KEY,
+                    KeyOf::Partner => PARTNER_KEY,
+                }
+                .into(),
                 honest: true,
             },
             scenario,
@@ -326,7 +348,7 @@ mod tests {
             assert!(others.clone().all(|other| other.actor.key == step.actor.key));
         }
         let keys = keys_needed(&steps);
-        assert!(keys.iter().filter(|key| key.user.is_none()).count() == 1);
+        assert!(keys.iter().filter(|key| key.user.is_none()).count() == 2);
         assert!(keys.len() > 10);
     }
 }

@@ -171,7 +171,9 @@ impl Range {
             _ => Bend::None,
         };
         let ask = &question.ask;
-        let replies = (0..ask.n)
+        // A huge answer comes once, whatever `n` says: it is held in memory.
+        let choices = if bend == Bend::Huge { 1 } else { ask.n };
+        let replies = (0..choices)
             .map(|index| self.model.reply(ask, question.occurrence, index, bend))
             .collect();
         let answer = Answer { ask, replies, id: question.id.clone() };

@@ -8,6 +8,7 @@
 mod chat;
 mod completions;
 mod embeddings;
+mod free;
 mod keys;
 mod messages;
 mod responses;

@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod guarded;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod upstream;

@@ -3,7 +3,11 @@
 
 use proptest::prelude::*;
 use quell_domain::interaction::Endpoint;
-use quell_wire::{ParsedRequest, is_derived, parse_request, parse_response};
+use quell_domain::measure::Degradation;
+use quell_wire::{
+    Frame, ParsedRequest, StreamReader, degrade, is_derived, parse_request, parse_response,
+    remove_tools,
+};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "zq planted zq";
@@ -386,6 +390,36 @@ proptest! {
                     parsed.fields.iter().any(|field| field.text.contains(text.as_str())),
                     "{:?}: {:?} in {}", endpoint, text, body
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn no_shape_breaks_a_reader(
+        members in proptest::collection::btree_map(
+            proptest::sample::select(vec![
+                "messages", "input", "tools", "prompt", "system", "metadata", "choices", "output",
+                "content", "delta", "item", "part", "response", "error", "usage", "message",
+                "content_block", "max_tokens", "tool_choice", "conversation", "type", "text",
+            ]),
+            any_json(),
+            0..8,
+        ),
+    ) {
+        let body = Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
+        let frame = Frame { event: None, data: body.to_string(), raw: body.to_string().into() };
+        for endpoint in Endpoint::ALL {
+            let _ = parse_response(endpoint, body.to_string().as_bytes());
+            let mut reader = StreamReader::new(endpoint);
+            for delta in reader.read(&frame).unwrap_or_default() {
+                let found = body.pointer(&delta.pointer);
+                prop_assert!(is_derived(&delta.pointer) || found.is_some(), "{}", delta.pointer);
+            }
+            reader.summary();
+            if let Ok(mut request) = parse_request(endpoint, body.to_string().as_bytes()) {
+                degrade(&mut request, &Degradation::default(), "preamble");
+                remove_tools(&mut request, &["f".to_owned()]);
+                prop_assert!(request.refresh().is_ok());
             }
         }
     }

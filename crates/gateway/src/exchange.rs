@@ -183,6 +183,7 @@ impl Exchange {
         let body = self.limit(&parts, body).await?;
         let treatment = self.admit(&parts, &body)?;
         self.inspect_request()?;
+        self.degrade(&treatment)?;
         if let Some(answer) = fallback::answer(self, &treatment).await {
             return Err(Stop::Answered(answer));
         }
@@ -263,6 +264,13 @@ impl Exchange {
         if treatment.fallback.is_none() && treatment.restrict.is_some() {
             return Err(self.refuse_contained(RefusalReason::Blocked));
         }
+        Ok(treatment)
+    }
+
+    /// Takes away what a degradation or a blocked tool takes, once everything the client sent has
+    /// been judged and noted as it came.
+    fn degrade(&mut self, treatment: &Treatment) -> Result<(), Stop> {
+        let application = self.application()?;
         if let Some(request) = self.request.as_mut() {
             if !treatment.blocked_tools.is_empty() {
                 quell_wire::remove_tools(request, &treatment.blocked_tools);
@@ -271,7 +279,7 @@ impl Exchange {
                 quell_wire::degrade(request, limits, &application.config.strict_preamble);
             }
         }
-        Ok(treatment)
+        Ok(())
     }
 
     fn parse(&mut self, body: &Bytes) -> Result<(), Stop> {
@@ -348,7 +356,7 @@ impl Exchange {
         let Some(request) = self.request.take() else { return Ok(()) };
         let findings = self.judge(
             |exchange, context, budget| {
-                let patterns = exchange.patterns(Direction::Output);
+                let patterns = exchange.patterns(Direction::Input);
                 let id = exchange.record.id;
                 exchange.active.rules.inspect_request(
                     context,

@@ -9,11 +9,21 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = files![
-    "patterns/injection.yaml",
+    "patterns/extraction.yaml",
+    "patterns/flood.yaml",
     "patterns/identifiers.yaml",
+    "patterns/injection.yaml",
+    "patterns/jailbreak.yaml",
+    "patterns/output.yaml",
     "patterns/secrets.yaml",
+    "rules/correlations.yaml",
+    "rules/disclosure.yaml",
+    "rules/extraction.yaml",
+    "rules/floods.yaml",
+    "rules/indirect.yaml",
     "rules/injection.yaml",
-    "rules/output.yaml",
+    "rules/jailbreak.yaml",
+    "rules/tools.yaml",
 ];
 
 /// Every shipped file.

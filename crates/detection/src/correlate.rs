@@ -147,6 +147,9 @@ fn count(
         Aggregate::Sum(field) => event.get(field).and_then(Value::as_u64)?,
         _ => 0,
     };
+    // An exchange counts once, however many of the rules it matched.
+    let counts_rules = matches!(correlation.aggregate, Aggregate::Temporal | Aggregate::Ordered);
+    let position = if counts_rules { position } else { 0 };
     let trusted = usize::from(is_trusted(&correlation.group_by, &interaction.principal));
     let groups = &mut groups[trusted];
     let at = interaction.started_at.as_microsecond();

@@ -129,8 +129,7 @@ fn exchange(
             request.push(field("/messages", request.len(), role, text));
         }
     }
-    let response =
-        if answered { vec![field("/choices", 0, role, &text)] } else { Vec::new() };
+    let response = if answered { vec![field("/choices", 0, role, &text)] } else { Vec::new() };
     let id = id(number);
     let none = PatternSet::empty();
     let mut budget = Budget::new(u64::MAX);
@@ -155,8 +154,7 @@ fn field(stem: &str, index: usize, role: Role, text: &str) -> TextField {
 }
 
 fn principal(turn: &Turn) -> Principal {
-    let graded =
-        |value: &String| Graded { value: value.clone(), grade: TrustGrade::Authenticated };
+    let graded = |value: &String| Graded { value: value.clone(), grade: TrustGrade::Authenticated };
     Principal {
         user: turn.user.as_ref().map(graded),
         session: turn.session.as_ref().map(graded),

@@ -226,7 +226,7 @@ fn held_depths(
     held: &[&str],
 ) -> HashMap<aho_corasick::automaton::StateID, usize> {
     let beginnings: HashSet<&[u8]> =
-        held.iter().flat_map(|word| (1..=word.len()).map(|end| &word.as_bytes()[..end])).collect();
+        held.iter().flat_map(|word| (1..word.len()).map(|end| &word.as_bytes()[..end])).collect();
     let mut depths = HashMap::new();
     let Ok(start) = automaton.start_state(aho_corasick::Anchored::No) else {
         return depths;

@@ -74,11 +74,11 @@ impl Correlation {
             other => return Err(format!("correlation type {} is not supported", other.as_str())),
         };
         let mut thresholds = thresholds(predicates)?;
+        if matches!(aggregate, Aggregate::Temporal | Aggregate::Ordered) {
+            thresholds = vec![Threshold::AtLeast(parsed.rules.len() as u64)];
+        }
         if thresholds.is_empty() {
-            if !matches!(aggregate, Aggregate::Temporal | Aggregate::Ordered) {
-                return Err("the condition states no threshold; add e.g. `gte: 5`".into());
-            }
-            thresholds.push(Threshold::AtLeast(parsed.rules.len() as u64));
+            return Err("the condition states no threshold; add e.g. `gte: 5`".into());
         }
         Ok(Self {
             rule,

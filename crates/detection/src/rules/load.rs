@@ -142,7 +142,9 @@ fn load_pattern(path: &str, line: usize, spec: PatternSpec, loaded: &mut Loaded)
     }
     match PatternSet::compile(vec![spec.clone()]) {
         Ok(_) => {
-            loaded.facts.insert(spec.fact.clone());
+            for of in ["", "tool.", "tool_definition."] {
+                loaded.facts.insert(format!("{of}{}", spec.fact));
+            }
             loaded.patterns.push(spec);
         }
         Err(error) => loaded.problem(path, line, &id, error.message, &error.help),

@@ -11,6 +11,7 @@ use crate::store::{Read, Tx};
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalDecision {
     /// The action may run, once.
@@ -21,6 +22,7 @@ pub enum ApprovalDecision {
 
 /// A request for a decision, and the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Approval {
     /// Identity.
     pub id: ApprovalId,

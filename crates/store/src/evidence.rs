@@ -11,6 +11,7 @@ use crate::store::{Read, Tx};
 
 /// One preserved item. Never changed once stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidenceItem {
     /// Identity.
     pub id: EvidenceId,

@@ -11,6 +11,7 @@ use crate::store::{Read, Tx};
 
 /// An interaction as part of an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IncidentInteraction {
     /// The incident.
     pub incident: IncidentId,

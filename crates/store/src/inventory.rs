@@ -17,6 +17,7 @@ const RULES: NamedTable = named_table!("rule_modes", "the rule setting");
 
 /// A person's choice about one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleSetting {
     /// The rule's id.
     pub rule: String,

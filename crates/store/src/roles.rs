@@ -12,6 +12,7 @@ use crate::store::{Read, Tx};
 
 /// One person in one incident role, for a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RoleAssignment {
     /// The incident.
     pub incident: IncidentId,

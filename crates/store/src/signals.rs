@@ -13,6 +13,7 @@ use crate::store::{Read, Tx};
 
 /// A signal and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignalRecord {
     /// The finding. Its id makes replay insert nothing.
     pub signal: Signal,

@@ -1,5 +1,7 @@
 //! Detection from outside: shipped content, whole texts, streams, time.
 
+mod budget;
 mod content;
 mod streams;
+mod strict;
 mod support;

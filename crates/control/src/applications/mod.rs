@@ -1,0 +1,151 @@
+//! The inventory: applications, the upstreams that serve them, and the keys that open them.
+
+mod keys;
+mod upstreams;
+
+pub use keys::{NewKey, NewKeyReceipt};
+
+use quell_domain::AccessRole;
+use quell_domain::application::Application;
+use quell_response::policy;
+use quell_store::{Read, Versioned};
+use serde_json::json;
+
+use crate::access::Access;
+use crate::handle::Control;
+use crate::refused::Refused;
+
+/// Most applications.
+const APPLICATIONS_MAX: usize = 1_000;
+/// Longest text of a setting people write, bytes.
+const TEXT_MAX: usize = 4_000;
+
+impl Control {
+    /// Every application, by name.
+    pub async fn applications(
+        &self,
+        access: &Access,
+    ) -> Result<Vec<Versioned<Application>>, Refused> {
+        access.require(AccessRole::Viewer)?;
+        Ok(self.read().await?.applications().await?)
+    }
+
+    /// One application.
+    pub async fn application(
+        &self,
+        access: &Access,
+        name: &str,
+    ) -> Result<Versioned<Application>, Refused> {
+        access.require(AccessRole::Viewer)?;
+        let found = self.read().await?.application(name).await?;
+        found.ok_or_else(|| Refused::not_found("application", name))
+    }
+
+    /// Stores an application: as new without `version`, else over that version.
+    pub async fn put_application(
+        &self,
+        access: &Access,
+        application: Application,
+        version: Option<i64>,
+    ) -> Result<i64, Refused> {
+        access.require(AccessRole::Admin)?;
+        check(&application)?;
+        let mut unit = self.unit(&access.actor).await?;
+        check_upstreams(&mut unit, &application).await?;
+        if version.is_none() && unit.applications().await?.len() >= APPLICATIONS_MAX {
+            return Err(Refused::state("application.limit", "there are 1000 applications already"));
+        }
+        let stored = unit.put_application(&application, version).await?;
+        let epoch = unit.epoch().await?;
+        let kind = if version.is_none() { "application.created" } else { "application.changed" };
+        let data = json!({"application": application.name, "version": stored, "epoch": epoch});
+        unit.event(None, kind, data);
+        unit.commit().await?;
+        Ok(stored)
+    }
+
+    /// Removes an application that has no measure in force.
+    pub async fn delete_application(&self, access: &Access, name: &str) -> Result<(), Refused> {
+        access.require(AccessRole::Admin)?;
+        let mut unit = self.unit(&access.actor).await?;
+        let measures = unit.current_measures().await?;
+        if measures.iter().any(|m| m.application == name && m.state.in_force()) {
+            return Err(Refused::state(
+                "application.contained",
+                "the application has measures in force; lift them first",
+            ));
+        }
+        if !unit.delete_application(name).await? {
+            return Err(Refused::not_found("application", name));
+        }
+        let epoch = unit.epoch().await?;
+        unit.event(None, "application.deleted", json!({"application": name, "epoch": epoch}));
+        unit.commit().await?;
+        Ok(())
+    }
+}
+
+fn check(application: &Application) -> Result<(), Refused> {
+    let refuse = |code, message: &str| Err(Refused::invalid(code, message));
+    let name = &application.name;
+    if !is_name(name) {
+        return refuse(
+            "application.name",
+            "a name is 1 to 64 of a-z 0-9 - and starts with a letter",
+        );
+    }
+    if application.upstreams.is_empty() {
+        return refuse("application.upstreams", "name at least one upstream");
+    }
+    let texts = [
+        &application.title,
+        &application.owner,
+        &application.purpose,
+        &application.contact,
+        &application.strict_preamble,
+        &application.fallback.text,
+    ];
+    if texts.into_iter().any(|text| text.len() > TEXT_MAX) {
+        return refuse("application.text", "a text has at most 4000 bytes");
+    }
+    if application.forward_paths.iter().any(|path| !path.starts_with('/')) {
+        return refuse("application.forward_paths", "a path starts with /");
+    }
+    let references = application
+        .user_token_secret
+        .iter()
+        .chain(application.fallback.handoff.as_ref().map(|handoff| &handoff.secret));
+    for reference in references {
+        check_reference(reference)?;
+    }
+    policy::check(&application.policy)
+        .map_err(|fault| Refused::invalid("application.policy", fault.to_string()))
+}
+
+async fn check_upstreams(read: &mut Read, application: &Application) -> Result<(), Refused> {
+    for name in &application.upstreams {
+        if read.upstream(name).await?.is_none() {
+            return Err(Refused::not_found("upstream", name));
+        }
+    }
+    Ok(())
+}
+
+/// Secrets are named, never stored.
+pub(crate) fn check_reference(reference: &str) -> Result<(), Refused> {
+    if reference.starts_with("env:") || reference.starts_with("file:/") {
+        return Ok(());
+    }
+    Err(Refused::invalid(
+        "secret.reference",
+        "a secret is given as a reference: env:NAME or file:/path; the value itself is not stored",
+    ))
+}
+
+/// Whether it can stand in a path.
+pub(crate) fn is_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=64).contains(&name.len())
+        && name.bytes().all(fits)
+        && name.as_bytes()[0].is_ascii_lowercase()
+}

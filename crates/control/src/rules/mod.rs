@@ -1,0 +1,200 @@
+//! Detection content: what is shipped, what an operator changed, and what is in force.
+
+mod mode;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use quell_detection::{Diagnostic, RuleInfo, RuleSet, content, lint};
+use quell_domain::AccessRole;
+use quell_domain::rule::RuleMode;
+use quell_domain::snapshot::ContentFile;
+use quell_store::{Read, RuleSetting};
+use serde_json::json;
+
+use crate::access::Access;
+use crate::handle::Control;
+use crate::refused::Refused;
+
+/// Largest content file, bytes.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The compiled rules in force, compiled again when the content changes.
+#[derive(Debug, Default)]
+pub(crate) struct RuleBook {
+    held: RwLock<Option<(Vec<ContentFile>, Arc<RuleSet>)>>,
+}
+
+/// A rule as people see it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct RuleView {
+    /// What is known about it, with the mode in force.
+    pub info: RuleInfo,
+    /// The mode it ships with.
+    pub shipped_mode: RuleMode,
+    /// A person's choice about it.
+    pub setting: Option<RuleSetting>,
+}
+
+impl Control {
+    /// Every rule in force.
+    pub async fn rules(&self, access: &Access) -> Result<Vec<RuleView>, Refused> {
+        access.require(AccessRole::Viewer)?;
+        let mut read = self.read().await?;
+        let settings: BTreeMap<String, RuleSetting> = read
+            .rule_settings()
+            .await?
+            .into_iter()
+            .map(|row| (row.value.rule.clone(), row.value))
+            .collect();
+        let plain = compiled(&files(&mut read).await?)?;
+        let set = self.rule_book().current(&mut read).await?;
+        let views = set.rules().iter().map(|info| RuleView {
+            shipped_mode: plain.rule(&info.id).map_or(info.mode, |rule| rule.mode),
+            setting: settings.get(&info.id).cloned(),
+            info: info.clone(),
+        });
+        Ok(views.collect())
+    }
+
+    /// Gives a rule another mode.
+    pub async fn set_rule_mode(
+        &self,
+        access: &Access,
+        rule: &str,
+        mode: RuleMode,
+        reason: &str,
+    ) -> Result<(), Refused> {
+        access.require(AccessRole::Admin)?;
+        let reason = needed(reason)?;
+        let mut unit = self.unit(&access.actor).await?;
+        let set = self.rule_book().current(&mut unit).await?;
+        if set.rule(rule).is_none() {
+            return Err(Refused::not_found("rule", rule));
+        }
+        let version = unit.rule_setting(rule).await?.map(|row| row.version);
+        let setting = RuleSetting { rule: rule.into(), mode, actor: access.actor.clone(), reason };
+        unit.put_rule_setting(&setting, version).await?;
+        effective_content(&mut unit).await?;
+        let epoch = unit.epoch().await?;
+        let data = json!({"rule": rule, "mode": mode, "reason": setting.reason, "epoch": epoch});
+        unit.event(None, "rule.mode_set", data);
+        unit.commit().await?;
+        Ok(())
+    }
+
+    /// Gives a rule back the mode it ships with.
+    pub async fn reset_rule_mode(&self, access: &Access, rule: &str) -> Result<(), Refused> {
+        access.require(AccessRole::Admin)?;
+        let mut unit = self.unit(&access.actor).await?;
+        if !unit.delete_rule_setting(rule).await? {
+            return Err(Refused::not_found("rule setting", rule));
+        }
+        let epoch = unit.epoch().await?;
+        unit.event(None, "rule.mode_reset", json!({"rule": rule, "epoch": epoch}));
+        unit.commit().await?;
+        Ok(())
+    }
+
+    /// The content files that override or extend what is shipped.
+    pub async fn content_files(&self, access: &Access) -> Result<Vec<ContentFile>, Refused> {
+        access.require(AccessRole::Viewer)?;
+        files(&mut self.read().await?).await
+    }
+
+    /// Stores a content file over what is shipped or stored under its path.
+    pub async fn put_content(&self, access: &Access, file: ContentFile) -> Result<(), Refused> {
+        access.require(AccessRole::Admin)?;
+        if file.text.len() > FILE_BYTES_MAX {
+            return Err(Refused::invalid("content.size", "a content file has at most 1 MiB"));
+        }
+        let known = ["rules/", "patterns/"].iter().any(|folder| file.path.starts_with(folder));
+        if !known || file.path.contains("..") || !file.path.ends_with(".yaml") {
+            return Err(Refused::invalid(
+                "content.path",
+                "a content file is rules/….yaml or patterns/….yaml",
+            ));
+        }
+        let mut unit = self.unit(&access.actor).await?;
+        let version = unit.content_file(&file.path).await?.map(|row| row.version);
+        unit.put_content(&file, version).await?;
+        compiled(&effective_content(&mut unit).await?)?;
+        let epoch = unit.epoch().await?;
+        let sha256 = quell_domain::canonical::sha256_hex(file.text.as_bytes());
+        let data = json!({"path": file.path, "sha256": sha256, "epoch": epoch});
+        unit.event(None, "content.stored", data);
+        unit.commit().await?;
+        Ok(())
+    }
+
+    /// Takes a stored content file away; a shipped one of that path is in force again.
+    pub async fn delete_content(&self, access: &Access, path: &str) -> Result<(), Refused> {
+        access.require(AccessRole::Admin)?;
+        let mut unit = self.unit(&access.actor).await?;
+        if !unit.delete_content(path).await? {
+            return Err(Refused::not_found("content file", path));
+        }
+        compiled(&effective_content(&mut unit).await?)?;
+        let epoch = unit.epoch().await?;
+        unit.event(None, "content.deleted", json!({"path": path, "epoch": epoch}));
+        unit.commit().await?;
+        Ok(())
+    }
+
+    /// What is wrong or doubtful about the content in force with `files` on top.
+    pub async fn lint_content(
+        &self,
+        access: &Access,
+        on_top: &[ContentFile],
+    ) -> Result<Vec<Diagnostic>, Refused> {
+        access.require(AccessRole::Viewer)?;
+        let mut all = content::embedded();
+        all.extend(files(&mut self.read().await?).await?);
+        all.extend(on_top.iter().cloned());
+        Ok(lint(&all))
+    }
+}
+
+/// The stored content files.
+async fn files(read: &mut Read) -> Result<Vec<ContentFile>, Refused> {
+    Ok(read.content().await?.into_iter().map(|row| row.value).collect())
+}
+
+/// The content that is laid over what is embedded in a gateway: stored files, and every pack with
+/// a rule whose mode a person changed.
+pub(crate) async fn effective_content(read: &mut Read) -> Result<Vec<ContentFile>, Refused> {
+    let mut stored = files(read).await?;
+    for row in read.rule_settings().await? {
+        mode::apply(&mut stored, &row.value.rule, row.value.mode)?;
+    }
+    Ok(stored)
+}
+
+fn compiled(overrides: &[ContentFile]) -> Result<RuleSet, Refused> {
+    RuleSet::with_overrides(overrides)
+        .map_err(|errors| Refused::invalid("content.rules", errors.to_string()))
+}
+
+fn needed(reason: &str) -> Result<String, Refused> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Refused::invalid("reason_missing", "a reason is needed"));
+    }
+    Ok(reason.chars().take(2_000).collect())
+}
+
+impl RuleBook {
+    /// The rules over the content that `read` sees.
+    pub(crate) async fn current(&self, read: &mut Read) -> Result<Arc<RuleSet>, Refused> {
+        let overrides = effective_content(read).await?;
+        if let Some((known, set)) = self.held.read().as_ref()
+            && *known == overrides
+        {
+            return Ok(Arc::clone(set));
+        }
+        let set = Arc::new(compiled(&overrides)?);
+        *self.held.write() = Some((overrides, Arc::clone(&set)));
+        Ok(set)
+    }
+}

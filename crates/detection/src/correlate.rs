@@ -51,8 +51,10 @@ pub struct SnapshotUnreadable(#[from] serde_json::Error);
 #[derive(Serialize, Deserialize)]
 struct Snapshot {
     version: u16,
-    correlations: BTreeMap<String, [Vec<(Vec<String>, Group)>; 2]>,
+    correlations: BTreeMap<String, [Vec<SavedGroup>; 2]>,
 }
+
+type SavedGroup = (Vec<String>, Group);
 
 impl Correlator {
     /// A correlator that has seen nothing.

@@ -138,9 +138,7 @@ impl StreamInspection {
             step.released.push((field.to_owned(), usize::MAX));
             return step;
         }
-        let Some(mut state) = self.take(field) else {
-            return step;
-        };
+        let mut state = self.take(field);
         let at = state.scanner.end();
         let mut known = self.sizes(at, text);
         let mut raised = Vec::new();
@@ -204,9 +202,7 @@ impl StreamInspection {
         if self.cut || !self.fields.contains_key(field) {
             return;
         }
-        let Some(mut state) = self.take(field) else {
-            return;
-        };
+        let mut state = self.take(field);
         if !state.finished {
             state.finished = true;
             let mut raised = Vec::new();
@@ -226,8 +222,8 @@ impl StreamInspection {
         self.fields.insert(field.to_owned(), state);
     }
 
-    fn take(&mut self, field: &str) -> Option<Field> {
-        Some(self.fields.remove(field).unwrap_or_else(|| Field {
+    fn take(&mut self, field: &str) -> Field {
+        self.fields.remove(field).unwrap_or_else(|| Field {
             scanner: Scanner::new(
                 &[&self.rules.output, &self.extra, &self.canaries],
                 Role::Assistant,
@@ -238,7 +234,7 @@ impl StreamInspection {
             released: 0,
             open: Vec::new(),
             finished: false,
-        }))
+        })
     }
 
     /// Size facts that become true inside `text`.

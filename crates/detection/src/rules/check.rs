@@ -115,20 +115,8 @@ impl Checker<'_> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(Level::Error, line, message.into(), help.into());
-    }
-
-    pub(super) fn warn(
-        &mut self,
-        line: usize,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.add(Level::Warning, line, message.into(), help.into());
-    }
-
-    fn add(&mut self, level: Level, line: usize, message: String, help: String) {
         let (path, rule) = (self.path.to_owned(), self.rule.clone());
+        let (message, help, level) = (message.into(), help.into(), Level::Error);
         self.found.push(Diagnostic { path, line, rule, message, help, level });
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use quell_domain::Severity;
+use quell_domain::rule::{Direction, RuleEffect, RuleMode};
 use quell_domain::snapshot::ContentFile;
 use rsigma_parser::{CorrelationRule, SigmaRule, parse_sigma_yaml};
 use serde::Deserialize as _;
@@ -90,6 +91,7 @@ pub(super) fn load(files: &[ContentFile]) -> Loaded {
         }
     }
     check_references(&mut loaded);
+    warn_of_late_cuts(&mut loaded);
     loaded
 }
 
@@ -269,4 +271,37 @@ fn check_references(loaded: &mut Loaded) {
     for (path, line, rule, message) in missing {
         loaded.problem(&path, line, &rule, message, "name a rule by its `name`");
     }
+}
+
+/// On a stream, text can only be kept back for patterns that say where they begin.
+fn warn_of_late_cuts(loaded: &mut Loaded) {
+    let mut found = Vec::new();
+    for rule in &loaded.rules {
+        let Body::Detection { facts, .. } = &rule.body else {
+            continue;
+        };
+        let section = &rule.section;
+        let acts = section.mode == RuleMode::Enforce && section.effect != RuleEffect::Signal;
+        if !acts || section.direction != Direction::Output {
+            continue;
+        }
+        let rests_on = |spec: &&PatternSpec| {
+            facts.iter().any(|fact| match fact.strip_suffix('*') {
+                Some(prefix) => spec.fact.starts_with(prefix),
+                None => *fact == spec.fact,
+            })
+        };
+        let specs = loaded.patterns.iter().filter(|spec| !spec.hold);
+        for spec in specs.filter(|spec| spec.covers(Direction::Output)).filter(rests_on) {
+            found.push(Diagnostic {
+                path: rule.header.path.clone(),
+                line: rule.header.line,
+                rule: Some(rule.header.id.clone()),
+                message: format!("text that `{}` matches may leave a stream before it", spec.id),
+                help: "let the pattern begin with its keyword and set `hold: true`".into(),
+                level: Level::Warning,
+            });
+        }
+    }
+    loaded.diagnostics.append(&mut found);
 }

@@ -13,4 +13,4 @@ pub use load::{ContentErrors, lint};
 pub use section::{Example, Examples, Turn};
 pub use set::{RuleInfo, RuleSet, Runs};
 
-pub(crate) use correlation::{Aggregate, Correlation, Threshold};
+pub(crate) use correlation::{Aggregate, Correlation};

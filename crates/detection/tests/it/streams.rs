@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use quell_detection::{PatternSet, Redaction};
 use quell_domain::measure::TextPattern;
 
-use crate::support::{Setting, interaction, rules, stream};
+use crate::support::{Setting, stream};
 
 /// What a client ends up with, however the text was split.
 #[derive(Debug, Default, PartialEq)]
@@ -96,8 +96,6 @@ fn a_literal_of_a_measure_is_held_while_it_may_still_come() {
     let cut = step.cut.expect("the stream is cut");
     assert_eq!(cut.match_start, 20);
     assert_eq!(step.released, [("/0".into(), 20)]);
-    let _ = interaction();
-    let _ = rules();
 }
 
 #[test]

@@ -4,5 +4,7 @@ mod bad_input;
 mod containment;
 mod faults;
 mod passing;
+mod sdk;
 mod streams;
 mod support;
+mod wires;

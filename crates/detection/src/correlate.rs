@@ -29,6 +29,7 @@ pub struct Correlator {
     rules: Arc<RuleSet>,
     /// By correlation, then by whether the group can be trusted.
     groups: Vec<[Groups; 2]>,
+    max_groups: usize,
 }
 
 type Groups = BTreeMap<Vec<String>, Group>;
@@ -60,7 +61,7 @@ impl Correlator {
     /// A correlator that has seen nothing.
     pub fn new(rules: Arc<RuleSet>) -> Self {
         let groups = rules.correlations.iter().map(|_| Default::default()).collect();
-        Self { rules, groups }
+        Self { rules, groups, max_groups: MAX_GROUPS }
     }
 
     /// A correlator that continues where `snapshot` was taken. What it says about correlations
@@ -75,6 +76,12 @@ impl Correlator {
             }
         }
         Ok(restored)
+    }
+
+    /// Keeps at most so many groups per correlation and trust.
+    pub fn with_max_groups(mut self, max_groups: usize) -> Self {
+        self.max_groups = max_groups.max(1);
+        self
     }
 
     /// Everything counted so far.
@@ -123,6 +130,9 @@ impl Correlator {
                     event.insert("quell.rule".into(), json!(rule));
                     let found = count(correlation, info, groups, position, &event, interaction);
                     signals.extend(found);
+                    for groups in groups.iter_mut().filter(|g| g.len() > self.max_groups) {
+                        evict(groups);
+                    }
                 }
             }
         }
@@ -164,9 +174,6 @@ fn count(
         let start = group.matches.front().map_or(at, |first| first.0);
         group.matches.clear();
         signal = Some(correlation_signal(correlation, info, &key, start, total));
-    }
-    if groups.len() > MAX_GROUPS {
-        evict(groups);
     }
     signal
 }
@@ -213,7 +220,8 @@ fn evict(groups: &mut Groups) {
     let mut ages: Vec<(i64, Vec<String>)> =
         groups.iter().map(|(key, group)| (group.newest, key.clone())).collect();
     ages.sort();
-    for (_, key) in ages.into_iter().take(MAX_GROUPS / 10) {
+    let tenth = ages.len().div_ceil(10);
+    for (_, key) in ages.into_iter().take(tenth) {
         groups.remove(&key);
     }
 }

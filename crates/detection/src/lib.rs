@@ -17,6 +17,7 @@ mod judge;
 mod patterns;
 mod rules;
 mod stream;
+mod taxonomy;
 mod validate;
 
 pub use analyzers::ANALYZER_FACTS;
@@ -30,4 +31,5 @@ pub use rules::{
     ContentErrors, Diagnostic, Example, Examples, Level, RuleInfo, RuleSet, Runs, Turn, lint,
 };
 pub use stream::{CutReason, StreamInspection, StreamStep};
+pub use taxonomy::{KindEntry, Taxonomy, TaxonomyError};
 pub use validate::Validator;

@@ -77,8 +77,10 @@ pub(crate) async fn serve(
     #[cfg(feature = "fault-injection")]
     let active = crate::faults::table(&shared, active);
     let Some(active) = active else {
+        let endpoint = endpoint_guess(request.uri().path());
+        limit::discard(request.into_body()).await;
         return reply::refuse(
-            endpoint_guess(request.uri().path()),
+            endpoint,
             &Refusal::new(
                 RefusalReason::Unavailable,
                 "this gateway has no configuration yet; start the control process it is paired with",
@@ -179,7 +181,10 @@ impl Exchange {
         peer: SocketAddr,
     ) -> Result<Delivery, Stop> {
         let (mut parts, body) = request.into_parts();
-        self.identify(&mut parts, peer)?;
+        if let Err(stop) = self.identify(&mut parts, peer) {
+            limit::discard(body).await;
+            return Err(stop);
+        }
         let body = self.limit(&parts, body).await?;
         let treatment = self.admit(&parts, &body)?;
         self.inspect_request()?;
@@ -230,8 +235,13 @@ impl Exchange {
         let application = self.application()?;
         self.budget = Budget::new(application.config.limits.work_bytes);
         if self.probe.is_none() {
-            let slots = limit::take_slots(&self.shared, &application);
-            self.slots = slots.map_err(|refusal| self.limited("concurrent", refusal))?;
+            match limit::take_slots(&self.shared, &application) {
+                Ok(slots) => self.slots = slots,
+                Err(refusal) => {
+                    limit::discard(body).await;
+                    return Err(self.limited("concurrent", refusal));
+                }
+            }
         }
         let body = limit::read_body(&parts.headers, body, &application.config.limits).await;
         body.map_err(|(name, refusal)| self.limited(name, refusal))

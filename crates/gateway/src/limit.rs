@@ -17,6 +17,10 @@ use crate::shared::Shared;
 /// How long a request body may take to arrive.
 const BODY_SECONDS: u64 = 60;
 
+/// How much of a refused request's body is still read, and for how long.
+const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
 /// One slot of the gateway and one of the application, or the refusal.
 pub(crate) fn take_slots(
     shared: &Shared,
@@ -37,6 +41,22 @@ pub(crate) fn take_slots(
     Ok(vec![gateway, own])
 }
 
+/// Reads the body of a request that is refused whatever it holds. A connection that is closed over
+/// unread bytes can lose the reply, and the client's next request with it.
+pub(crate) async fn discard(mut body: Incoming) {
+    let read = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > DISCARDED_BYTES {
+                return;
+            }
+        }
+    };
+    // A client that does not finish in time loses its connection.
+    let _late = tokio::time::timeout(DISCARD_TIME, read).await;
+}
+
 /// Reads the body up to the application's limit. Errors name the limit.
 pub(crate) async fn read_body(
     headers: &HeaderMap,
@@ -47,6 +67,7 @@ pub(crate) async fn read_body(
         .get(http::header::CONTENT_ENCODING)
         .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
+        discard(body).await;
         let message = "compressed request bodies are not accepted; send the JSON as it is";
         return Err(("encoding", Refusal::new(RefusalReason::InvalidRequest, message)));
     }
@@ -62,6 +83,7 @@ pub(crate) async fn read_body(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limits.request_bytes) {
+        discard(body).await;
         return Err(too_large());
     }
     let limited = Limited::new(body, usize::try_from(limits.request_bytes).unwrap_or(usize::MAX));

@@ -1,8 +1,12 @@
 //! What clients and providers get wrong, each with its own error.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use quell_testkit::Reply;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{Rig, ask, ask_stream, completion};
 
@@ -60,6 +64,24 @@ async fn strangers_are_told_what_is_missing() {
     }
     let anthropic = rig.post("/v1/messages", &[], "{}").await;
     assert_eq!(anthropic.json()["error"]["type"], "authentication_error");
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_the_connection_usable() {
+    let rig = Rig::start().await;
+    let mut socket = TcpStream::connect(rig.gateway.address()).await.unwrap();
+    for _ in 0..3 {
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-api-key: qk_nobody\r\n\
+                    content-length: 2\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        // Many clients send the body in a segment of its own.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        socket.write_all(b"{}").await.unwrap();
+        let mut reply = vec![0; 4096];
+        let read = tokio::time::timeout(Duration::from_secs(5), socket.read(&mut reply)).await;
+        let reply = String::from_utf8_lossy(&reply[..read.unwrap().unwrap()]).into_owned();
+        assert!(reply.starts_with("HTTP/1.1 401"), "{reply}");
+    }
 }
 
 #[tokio::test]

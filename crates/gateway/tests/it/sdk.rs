@@ -83,7 +83,8 @@ impl Script {
 #[tokio::test]
 async fn the_sdks_work_through_the_gateway() {
     let Some(python) = python() else { return };
-    let config = RangeConfig { api_key: Some("the provider's key".into()), ..RangeConfig::certain() };
+    let config =
+        RangeConfig { api_key: Some("the provider's key".into()), ..RangeConfig::certain() };
     let range = RangeServer::start(config, "127.0.0.1:0".parse().unwrap()).await.unwrap();
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "the provider's key").unwrap();
@@ -113,8 +114,10 @@ fn several(content: &mut SnapshotContent) {
         });
     }
     content.applications[3].limits.concurrent = 1;
-    content.applications[4].fallback.intents =
-        vec![FallbackIntent { keywords: vec!["refund".into()], text: "Refunds take five days.".into() }];
+    content.applications[4].fallback.intents = vec![FallbackIntent {
+        keywords: vec!["refund".into()],
+        text: "Refunds take five days.".into(),
+    }];
 }
 
 fn of(application: &str, measure: Measure) -> Measure {
@@ -192,5 +195,7 @@ async fn a_user_blocked_in_mid_stream_sees_it_end_with_an_error() {
 }
 
 fn ends(frame: &str) -> bool {
-    ["[DONE]", "\"stop\"", "message_stop", "response.completed"].iter().any(|end| frame.contains(end))
+    ["[DONE]", "\"stop\"", "message_stop", "response.completed"]
+        .iter()
+        .any(|end| frame.contains(end))
 }

@@ -45,9 +45,9 @@ pub(crate) fn messages_stream(
         json!({"type": "content_block_start", "index": 0, "content_block": block}),
     ];
     events.extend(
-        deltas.into_iter().map(
-            |delta| json!({"type": "content_block_delta", "index": 0, "delta": delta}),
-        ),
+        deltas
+            .into_iter()
+            .map(|delta| json!({"type": "content_block_delta", "index": 0, "delta": delta})),
     );
     events.extend([
         json!({"type": "content_block_stop", "index": 0}),
@@ -86,7 +86,8 @@ fn responses_stream(pieces: &[&str]) -> Vec<String> {
 
 /// A Responses stream of these events and the final output, numbered, with its beginning and end.
 pub(crate) fn responses_events(events: &[Value], output: &Value) -> Vec<String> {
-    let begun = json!({"type": "response.created", "response": response("in_progress", &json!([]))});
+    let begun =
+        json!({"type": "response.created", "response": response("in_progress", &json!([]))});
     let ended = json!({"type": "response.completed", "response": response("completed", output)});
     let numbered = [&begun].into_iter().chain(events).chain([&ended]).enumerate();
     numbered.map(|(n, event)| named_event(&merged(event, &json!({"sequence_number": n})))).collect()

@@ -26,7 +26,10 @@ def every_surface(key, openai_kind, anthropic_kind, says):
 blocked = every_surface("qk_ada", openai.PermissionDeniedError, anthropic.PermissionDeniedError, "help desk")
 assert "Reference: int_" in str(blocked) and "measure" not in str(blocked)
 every_surface("qk_nobody", openai.AuthenticationError, anthropic.AuthenticationError, "not known")
-offline = every_surface("qk_offline", openai.InternalServerError, anthropic.InternalServerError, "offline")
+# Newer Anthropic SDKs have a class of its own for 503, below InternalServerError.
+unavailable = getattr(anthropic, "ServiceUnavailableError", anthropic.InternalServerError)
+assert issubclass(unavailable, anthropic.InternalServerError)
+offline = every_surface("qk_offline", openai.InternalServerError, unavailable, "offline")
 assert offline.status_code == 503
 every_surface("qk_busy", openai.RateLimitError, anthropic.RateLimitError, "in flight")
 

@@ -125,7 +125,7 @@ async fn limits_have_their_own_errors() {
         _ = rig.chat(&body) => panic!("the provider hangs"),
         () = async {
             while rig.upstream.received().len() < 3 {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let busy = rig.chat(&body).await;
             assert_eq!(busy.status, StatusCode::TOO_MANY_REQUESTS);

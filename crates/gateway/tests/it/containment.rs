@@ -150,7 +150,7 @@ async fn after_a_restart_the_kept_snapshot_blocks_before_control_is_back() {
     let Rig { gateway, data, clock, ids, client, .. } = rig;
     gateway.shutdown().await;
     // Nobody answers at this address.
-    let gateway = start_gateway(&data, "http://127.0.0.1:9", &clock, &ids).await;
+    let gateway = start_gateway(data.path(), "http://127.0.0.1:9", &clock, &ids).await;
     assert!(gateway.epoch() > 1);
     let request = http::Request::post(format!("http://{}/v1/chat/completions", gateway.address()))
         .header("x-api-key", "qk_ada")

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod containment;
+mod durability;
 mod faults;
 mod passing;
 mod sdk;

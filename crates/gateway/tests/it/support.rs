@@ -1,5 +1,6 @@
 //! A gateway between a scripted upstream and a stand-in for control.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ impl Rig {
         let mut content = content(&ids, &upstream.base_url());
         change(&mut content);
         let epoch = control.publish(content.clone());
-        let gateway = start_gateway(&data, &control.url(), &clock, &ids).await;
+        let gateway = start_gateway(data.path(), &control.url(), &clock, &ids).await;
         control.wait_for_epoch(epoch).await;
         let client = UpstreamClient::new(&UpstreamOptions::default()).unwrap();
         Self { gateway, upstream, control, data, clock, ids, client, content }
@@ -109,28 +110,7 @@ impl Rig {
 
     /// A measure in force on `shop` for an hour.
     pub fn measure(&self, target: Target, effect: Effect) -> Measure {
-        let now = self.clock.now();
-        Measure {
-            id: MeasureId::new(&*self.ids),
-            application: "shop".into(),
-            target,
-            approval: (effect == Effect::Shutdown)
-                .then(|| quell_domain::ApprovalId::new(&*self.ids)),
-            effect,
-            reason: "test".into(),
-            incident: None,
-            actor: Actor::User("ada".into()),
-            expires_at: Some(now + jiff::SignedDuration::from_hours(1)),
-            state: MeasureState::Requested,
-            created_at: now,
-            requested_at: Some(now),
-            acknowledged_at: None,
-            verified_at: None,
-            ended_at: None,
-            epoch: 0,
-            detail: None,
-            version: 1,
-        }
+        measure(&self.clock, &self.ids, target, effect)
     }
 
     /// Puts measures into force and waits until the gateway runs on them.
@@ -153,7 +133,32 @@ impl Rig {
     }
 }
 
-pub fn read_log(data: &std::path::Path, gateway: &str) -> Vec<Interaction> {
+/// A measure in force on `shop` for an hour.
+pub fn measure(clock: &SharedClock, ids: &SharedIds, target: Target, effect: Effect) -> Measure {
+    let now = clock.now();
+    Measure {
+        id: MeasureId::new(&**ids),
+        application: "shop".into(),
+        target,
+        approval: (effect == Effect::Shutdown).then(|| quell_domain::ApprovalId::new(&**ids)),
+        effect,
+        reason: "test".into(),
+        incident: None,
+        actor: Actor::User("ada".into()),
+        expires_at: Some(now + jiff::SignedDuration::from_hours(1)),
+        state: MeasureState::Requested,
+        created_at: now,
+        requested_at: Some(now),
+        acknowledged_at: None,
+        verified_at: None,
+        ended_at: None,
+        epoch: 0,
+        detail: None,
+        version: 1,
+    }
+}
+
+pub fn read_log(data: &Path, gateway: &str) -> Vec<Interaction> {
     let dir = quell_lake::log_dir(&data.join("lake"), gateway);
     let mut reader = quell_lake::LogReader::open(&dir);
     let records = reader.read_after(0, 100_000, 1 << 30).unwrap();
@@ -161,18 +166,18 @@ pub fn read_log(data: &std::path::Path, gateway: &str) -> Vec<Interaction> {
 }
 
 pub async fn start_gateway(
-    data: &tempfile::TempDir,
+    data: &Path,
     control: &str,
     clock: &SharedClock,
     ids: &SharedIds,
 ) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let token = SecretString::from(NODE_TOKEN.to_owned());
-    let options = GatewayOptions::new("gw-test", data.path().to_owned(), control, token);
+    let options = GatewayOptions::new("gw-test", data.to_owned(), control, token);
     Gateway::start(options, listener, Arc::clone(clock), Arc::clone(ids)).unwrap()
 }
 
-fn content(ids: &SharedIds, upstream: &str) -> SnapshotContent {
+pub fn content(ids: &SharedIds, upstream: &str) -> SnapshotContent {
     let mut shop = Application::new("shop", vec!["model".into()]);
     shop.contact = "help desk".into();
     let mut open = Application::new("open", vec!["model".into()]);

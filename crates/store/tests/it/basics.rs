@@ -74,7 +74,7 @@ pub(crate) async fn keys_are_bound_until_revoked(lab: &Lab) {
     tx.commit().await.unwrap();
 
     let mut read = lab.store.read().await.unwrap();
-    assert_eq!(read.key_bindings().await.unwrap(), [second.binding.clone()]);
+    assert_eq!(read.key_bindings().await.unwrap(), std::slice::from_ref(&second.binding));
     assert_eq!(read.api_keys(None).await.unwrap().len(), 2);
     assert_eq!(read.api_keys(Some("support-bot")).await.unwrap(), [first.clone()]);
     assert_eq!(read.api_key(first.binding.id).await.unwrap().unwrap().version, 2);

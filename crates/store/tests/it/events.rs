@@ -67,8 +67,8 @@ pub(crate) async fn an_event_is_read_back_as_sealed(lab: &Lab) {
 
 pub(crate) async fn a_float_has_no_sealed_form(lab: &Lab) {
     let mut tx = lab.store.begin().await.unwrap();
-    let mut event = lab.event(None, "note.added");
-    event.data = json!({"score": 0.5}).as_object().unwrap().clone();
+    let data = json!({"score": 0.5}).as_object().unwrap().clone();
+    let event = NewEvent { data, ..lab.event(None, "note.added") };
     let error = tx.append_event(event).await.unwrap_err().to_string();
     assert!(error.contains("floats have no canonical form"), "{error}");
 }

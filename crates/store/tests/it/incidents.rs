@@ -96,7 +96,7 @@ pub(crate) async fn text_filters_are_literal(lab: &Lab) {
     for text in ["100%", "ÄRGER_!", "'quoted'"] {
         let filter = IncidentFilter { text: Some(text.into()), ..IncidentFilter::default() };
         let page = read.incidents(&filter, &PageRequest::default()).await.unwrap();
-        assert_eq!(page.items, [odd.clone()], "{text}");
+        assert_eq!(page.items, std::slice::from_ref(&odd), "{text}");
     }
 }
 
@@ -187,7 +187,7 @@ pub(crate) async fn interactions_and_roles_are_kept(lab: &Lab) {
     assert!(!tx.link_interaction(&first).await.unwrap());
     assert_eq!(tx.incident_interaction_count(incident.id).await.unwrap(), 2);
     let page = tx.incident_interactions(incident.id, &PageRequest::first(1)).await.unwrap();
-    assert_eq!(page.items, [first.clone()]);
+    assert_eq!(page.items, std::slice::from_ref(&first));
     let rest = PageRequest { limit: 1, cursor: page.next };
     let page = tx.incident_interactions(incident.id, &rest).await.unwrap();
     assert_eq!((page.items, page.next), (vec![second], None));

@@ -1,5 +1,7 @@
 //! One suite, run on SQLite and on PostgreSQL: what holds on one engine holds on the other.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod basics;
 mod durability;
 mod events;

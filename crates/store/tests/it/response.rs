@@ -46,7 +46,7 @@ pub(crate) async fn measures_move_through_their_states(lab: &Lab) {
     first.incident = Some(incident.id);
     tx.update_measure(&mut first).await.unwrap();
     assert!(tx.update_measure(&mut stale).await.is_err_and(|error| error.is_conflict()));
-    assert_eq!(tx.current_measures().await.unwrap(), [second.clone()]);
+    assert_eq!(tx.current_measures().await.unwrap(), std::slice::from_ref(&second));
     assert_eq!(tx.measure(first.id).await.unwrap(), Some(first.clone()));
 
     let all = MeasureFilter::default;

@@ -1,3 +1,82 @@
-//! Benchmarks of the data plane, interleaved with its peers.
+//! Benchmarks of the data plane, interleaved with its peers in one run on one machine.
+//!
+//! This process generates the load and plays control; every target is a process of its own, so
+//! that its processor time and memory can be read from the kernel. See `docs/benchmark.md`.
 
-fn main() {}
+mod client;
+mod containment;
+mod load;
+mod nginx;
+mod process;
+mod prompts;
+mod roles;
+mod row;
+mod run;
+mod streaming;
+mod summary;
+mod targets;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// What to run.
+#[derive(Debug, Parser)]
+#[command(about = "Compares the gateway with a bare proxy and with nginx, on this machine")]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+/// How long and how often.
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// Rounds; every round measures every target once.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Seconds of load per target and scenario.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// Containment trials, idle and under load each.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    trials: u32,
+    /// Where to write everything as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Leave the choice of cores to the kernel.
+    #[arg(long)]
+    no_pin: bool,
+}
+
+/// The other processes of a run. Each says where it listens and stops when its input closes.
+#[derive(Debug, Subcommand)]
+#[command(hide = true)]
+enum Role {
+    /// The model endpoint.
+    Mock,
+    /// A proxy that does nothing but forward.
+    Floor {
+        /// Where to.
+        upstream: SocketAddr,
+    },
+    /// The gateway.
+    Gateway {
+        /// Control's base URL.
+        control: String,
+        /// Its data directory.
+        data: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.role {
+        None => run::run(&arguments.options),
+        Some(Role::Mock) => roles::mock(),
+        Some(Role::Floor { upstream }) => roles::floor(upstream),
+        Some(Role::Gateway { control, data }) => roles::gateway(&control, data),
+    }
+}

@@ -8,7 +8,7 @@ use crate::handle::Control;
 use crate::refused::Refused;
 
 /// Most items of one batch.
-pub const FEED_MAX: u32 = 500;
+pub(crate) const FEED_MAX: u32 = 500;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

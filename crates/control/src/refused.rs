@@ -113,6 +113,7 @@ impl Refused {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "given ids and names alike")]
     pub(crate) fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
     }
@@ -125,6 +126,7 @@ impl Refused {
         Self::State { code, message: message.into() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "called through map_err")]
     pub(crate) fn files(message: impl ToString) -> Self {
         Self::Files { message: message.to_string() }
     }

@@ -14,9 +14,9 @@ use crate::refused::Refused;
 use crate::tokens::secret_text;
 
 /// How long a session lasts.
-pub const LIFETIME: Duration = Duration::from_hours(12);
+pub(super) const LIFETIME: Duration = Duration::from_hours(12);
 /// How long it may go unused.
-pub const IDLE: Duration = Duration::from_hours(2);
+pub(super) const IDLE: Duration = Duration::from_hours(2);
 /// How often its use is written down.
 const TOUCH_EVERY: Duration = Duration::from_mins(1);
 /// The hash that an unknown name is checked against, so that both take the same time.

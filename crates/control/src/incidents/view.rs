@@ -40,12 +40,11 @@ impl Control {
     pub async fn incident(&self, access: &Access, name: &str) -> Result<IncidentView, Refused> {
         access.require(AccessRole::Viewer)?;
         let mut read = self.read().await?;
-        let incident = match name.parse::<IncidentId>() {
-            Ok(id) => load(&mut read, id).await?,
-            Err(_) => {
-                let found = read.incident_by_number(name).await?;
-                found.ok_or_else(|| Refused::not_found("incident", name))?
-            }
+        let incident = if let Ok(id) = name.parse::<IncidentId>() {
+            load(&mut read, id).await?
+        } else {
+            let found = read.incident_by_number(name).await?;
+            found.ok_or_else(|| Refused::not_found("incident", name))?
         };
         let id = incident.id;
         let interactions = read.incident_interaction_count(id).await?;

@@ -13,9 +13,9 @@ use crate::handle::Control;
 use crate::refused::Refused;
 
 /// Records one search looks at, over all gateways.
-pub const SCANNED_MAX: usize = 50_000;
+pub(super) const SCANNED_MAX: usize = 50_000;
 /// Most results.
-pub const RESULTS_MAX: usize = 500;
+pub(super) const RESULTS_MAX: usize = 500;
 /// How far before the time in its id an exchange may have been recorded.
 const ID_MARGIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -101,7 +101,7 @@ impl Control {
                     .map_err(Refused::files)?;
                 }
             }
-            found.sort_by(|a, b| (b.at, b.id).cmp(&(a.at, a.id)));
+            found.sort_by_key(|summary| std::cmp::Reverse((summary.at, summary.id)));
             found.truncate(limit);
             Ok(found)
         };

@@ -14,7 +14,7 @@ use crate::refused::Refused;
 use crate::unit::Unit;
 
 /// Longest a measure with an expiry lasts: 90 days.
-pub const MINUTES_MAX: u32 = 90 * 24 * 60;
+pub(super) const MINUTES_MAX: u32 = 90 * 24 * 60;
 
 /// What somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,13 +42,13 @@ impl Control {
     pub async fn rules(&self, access: &Access) -> Result<Vec<RuleView>, Refused> {
         access.require(AccessRole::Viewer)?;
         let mut read = self.read().await?;
+        let plain = compiled_apart(files(&mut read).await?).await?;
         let settings: BTreeMap<String, RuleSetting> = read
             .rule_settings()
             .await?
             .into_iter()
             .map(|row| (row.value.rule.clone(), row.value))
             .collect();
-        let plain = compiled(&files(&mut read).await?)?;
         let set = self.rule_book().current(&mut read).await?;
         let views = set.rules().iter().map(|info| RuleView {
             shipped_mode: plain.rule(&info.id).map_or(info.mode, |rule| rule.mode),
@@ -68,11 +68,11 @@ impl Control {
     ) -> Result<(), Refused> {
         access.require(AccessRole::Admin)?;
         let reason = needed(reason)?;
-        let mut unit = self.unit(&access.actor).await?;
-        let set = self.rule_book().current(&mut unit).await?;
+        let set = self.rule_book().current(&mut self.read().await?).await?;
         if set.rule(rule).is_none() {
             return Err(Refused::not_found("rule", rule));
         }
+        let mut unit = self.unit(&access.actor).await?;
         let version = unit.rule_setting(rule).await?.map(|row| row.version);
         let setting = RuleSetting { rule: rule.into(), mode, actor: access.actor.clone(), reason };
         unit.put_rule_setting(&setting, version).await?;
@@ -109,17 +109,25 @@ impl Control {
         if file.text.len() > FILE_BYTES_MAX {
             return Err(Refused::invalid("content.size", "a content file has at most 1 MiB"));
         }
-        let known = ["rules/", "patterns/"].iter().any(|folder| file.path.starts_with(folder));
-        if !known || file.path.contains("..") || !file.path.ends_with(".yaml") {
+        let name = ["rules/", "patterns/"].iter().find_map(|dir| file.path.strip_prefix(dir));
+        let is_name = |name: &str| {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/');
+            let stem = name.strip_suffix(".yaml");
+            stem.is_some_and(|stem| !stem.is_empty() && stem.len() < 200 && stem.bytes().all(fits))
+        };
+        if !name.is_some_and(is_name) {
             return Err(Refused::invalid(
                 "content.path",
                 "a content file is rules/….yaml or patterns/….yaml",
             ));
         }
+        let mut after = effective_content(&mut self.read().await?).await?;
+        after.retain(|known| known.path != file.path);
+        after.push(file.clone());
+        compiled_apart(after).await?;
         let mut unit = self.unit(&access.actor).await?;
         let version = unit.content_file(&file.path).await?.map(|row| row.version);
         unit.put_content(&file, version).await?;
-        compiled(&effective_content(&mut unit).await?)?;
         let epoch = unit.epoch().await?;
         let sha256 = quell_domain::canonical::sha256_hex(file.text.as_bytes());
         let data = json!({"path": file.path, "sha256": sha256, "epoch": epoch});
@@ -131,11 +139,13 @@ impl Control {
     /// Takes a stored content file away; a shipped one of that path is in force again.
     pub async fn delete_content(&self, access: &Access, path: &str) -> Result<(), Refused> {
         access.require(AccessRole::Admin)?;
+        let mut after = effective_content(&mut self.read().await?).await?;
+        after.retain(|known| known.path != path);
+        compiled_apart(after).await?;
         let mut unit = self.unit(&access.actor).await?;
         if !unit.delete_content(path).await? {
             return Err(Refused::not_found("content file", path));
         }
-        compiled(&effective_content(&mut unit).await?)?;
         let epoch = unit.epoch().await?;
         unit.event(None, "content.deleted", json!({"path": path, "epoch": epoch}));
         unit.commit().await?;
@@ -176,6 +186,10 @@ fn compiled(overrides: &[ContentFile]) -> Result<RuleSet, Refused> {
         .map_err(|errors| Refused::invalid("content.rules", errors.to_string()))
 }
 
+async fn compiled_apart(overrides: Vec<ContentFile>) -> Result<RuleSet, Refused> {
+    tokio::task::spawn_blocking(move || compiled(&overrides)).await.map_err(Refused::files)?
+}
+
 fn needed(reason: &str) -> Result<String, Refused> {
     let reason = reason.trim();
     if reason.is_empty() {
@@ -185,7 +199,8 @@ fn needed(reason: &str) -> Result<String, Refused> {
 }
 
 impl RuleBook {
-    /// The rules over the content that `read` sees.
+    /// The rules over the content that `read` sees. Compiling takes long enough to want a thread
+    /// of its own, and to be done before a write transaction begins.
     pub(crate) async fn current(&self, read: &mut Read) -> Result<Arc<RuleSet>, Refused> {
         let overrides = effective_content(read).await?;
         if let Some((known, set)) = self.held.read().as_ref()
@@ -193,7 +208,7 @@ impl RuleBook {
         {
             return Ok(Arc::clone(set));
         }
-        let set = Arc::new(compiled(&overrides)?);
+        let set = Arc::new(compiled_apart(overrides.clone()).await?);
         *self.held.write() = Some((overrides, Arc::clone(&set)));
         Ok(set)
     }

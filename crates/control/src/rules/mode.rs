@@ -15,17 +15,16 @@ pub(super) fn apply(
     mode: RuleMode,
 ) -> Result<(), Refused> {
     let own = stored.iter().position(|file| find(&file.text, rule).is_some());
-    let index = match own {
-        Some(index) => index,
-        None => {
-            let replaced = |file: &ContentFile| stored.iter().any(|s| s.path == file.path);
-            let shipped = content::embedded()
-                .into_iter()
-                .find(|file| find(&file.text, rule).is_some() && !replaced(file));
-            let Some(file) = shipped else { return Ok(()) };
-            stored.push(file);
-            stored.len() - 1
-        }
+    let index = if let Some(index) = own {
+        index
+    } else {
+        let replaced = |file: &ContentFile| stored.iter().any(|s| s.path == file.path);
+        let shipped = content::embedded()
+            .into_iter()
+            .find(|file| find(&file.text, rule).is_some() && !replaced(file));
+        let Some(file) = shipped else { return Ok(()) };
+        stored.push(file);
+        stored.len() - 1
     };
     let file = &mut stored[index];
     file.text = with_mode(&file.text, rule, mode).ok_or_else(|| {
@@ -67,15 +66,12 @@ fn with_mode(text: &str, rule: &str, mode: RuleMode) -> Option<String> {
     let own = (section + 1..end)
         .take_while(|index| lines[*index].trim().is_empty() || indent(&lines[*index]) > 0)
         .find(|index| lines[*index].trim_start().starts_with("mode:"));
-    match own {
-        Some(index) => {
-            let width = indent(&lines[index]);
-            lines[index] = format!("{}mode: {mode}", " ".repeat(width));
-        }
-        None => {
-            let width = lines.get(section + 1).map_or(2, |line| indent(line).max(1));
-            lines.insert(section + 1, format!("{}mode: {mode}", " ".repeat(width)));
-        }
+    if let Some(index) = own {
+        let width = indent(&lines[index]);
+        lines[index] = format!("{}mode: {mode}", " ".repeat(width));
+    } else {
+        let width = lines.get(section + 1).map_or(2, |line| indent(line).max(1));
+        lines.insert(section + 1, format!("{}mode: {mode}", " ".repeat(width)));
     }
     lines.push(String::new());
     Some(lines.join("\n"))
@@ -89,20 +85,28 @@ mod tests {
     #[test]
     fn every_shipped_rule_can_be_given_either_mode() {
         let plain = RuleSet::embedded().unwrap();
-        for info in plain.rules() {
-            for mode in RuleMode::ALL {
-                let mut stored = Vec::new();
-                apply(&mut stored, &info.id, mode).unwrap();
-                let changed = RuleSet::with_overrides(&stored).unwrap();
-                for other in changed.rules() {
-                    let expected = if other.id == info.id {
-                        mode
-                    } else {
-                        plain.rule(&other.id).unwrap().mode
-                    };
-                    assert_eq!(other.mode, expected, "{} after {}", other.id, info.id);
-                }
+        let wanted = |index: usize, turn: usize| RuleMode::ALL[(index + turn) % 2];
+        for turn in 0..2 {
+            let mut stored = Vec::new();
+            for (index, info) in plain.rules().iter().enumerate() {
+                apply(&mut stored, &info.id, wanted(index, turn)).unwrap();
+            }
+            let changed = RuleSet::with_overrides(&stored).unwrap();
+            for (index, info) in plain.rules().iter().enumerate() {
+                let mode = changed.rule(&info.id).unwrap().mode;
+                assert_eq!(mode, wanted(index, turn), "{}", info.id);
             }
         }
+    }
+
+    #[test]
+    fn only_the_one_line_changes() {
+        let text = "name: a\nquell:\n  kind: jailbreak\n---\nname: b # second\nquell:\n  \
+                    kind: jailbreak\n  mode: shadow\n";
+        let changed = with_mode(text, "b", RuleMode::Enforce).unwrap();
+        assert_eq!(changed, text.replace("shadow", "enforce"));
+        let added = with_mode(text, "a", RuleMode::Enforce).unwrap();
+        assert_eq!(added, text.replacen("quell:\n", "quell:\n  mode: enforce\n", 1));
+        assert_eq!(with_mode(text, "c", RuleMode::Enforce), None);
     }
 }

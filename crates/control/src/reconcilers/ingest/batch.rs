@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use quell_detection::Correlator;
+use quell_detection::{Correlator, RuleSet};
 use quell_domain::{Actor, Principal, Signal};
 use quell_store::SignalRecord;
 
@@ -21,6 +21,7 @@ impl Control {
         logged: &[Logged],
         last: u64,
     ) -> Result<(), Refused> {
+        let rules = self.rule_book().current(&mut self.read().await?).await?;
         let mut unit = self.unit(&Actor::System).await?;
         // Another control node may have been here; then this batch is its, not ours.
         let cursor = unit.log_cursor(gateway).await?.unwrap_or(0);
@@ -29,7 +30,7 @@ impl Control {
         let mut touched = BTreeSet::new();
         for record in fresh {
             let interaction = &record.interaction;
-            let correlated = self.correlate(ingest, &mut unit, record).await?;
+            let correlated = correlate(ingest, &mut unit, record, &rules).await?;
             touched.insert(interaction.application.clone());
             let mut signals = interaction.signals.clone();
             signals.extend(correlated);
@@ -50,35 +51,32 @@ impl Control {
         }
         Ok(())
     }
+}
 
-    /// Hands the record to its application's engine.
-    async fn correlate(
-        &self,
-        ingest: &mut Ingest,
-        unit: &mut Unit<'_>,
-        record: &Logged,
-    ) -> Result<Vec<Signal>, Refused> {
-        let application = &record.interaction.application;
-        let rules = self.rule_book().current(unit).await?;
-        let usable = ingest
-            .correlators
-            .get(application)
-            .is_some_and(|(made_with, _)| Arc::ptr_eq(made_with, &rules));
-        if !usable {
-            let saved = match ingest.correlators.remove(application) {
-                Some((_, correlator)) => Some(correlator.snapshot()),
-                None => unit.correlator_snapshot(application).await?,
-            };
-            let correlator = saved
-                .and_then(|bytes| Correlator::restore(Arc::clone(&rules), &bytes).ok())
-                .unwrap_or_else(|| Correlator::new(Arc::clone(&rules)));
-            ingest.correlators.insert(application.clone(), (rules, correlator));
-        }
-        let Some((_, correlator)) = ingest.correlators.get_mut(application) else {
-            return Ok(Vec::new());
+/// Hands the record to its application's engine.
+async fn correlate(
+    ingest: &mut Ingest,
+    unit: &mut Unit<'_>,
+    record: &Logged,
+    rules: &Arc<RuleSet>,
+) -> Result<Vec<Signal>, Refused> {
+    let application = &record.interaction.application;
+    let usable = ingest
+        .correlators
+        .get(application)
+        .is_some_and(|(made_with, _)| Arc::ptr_eq(made_with, rules));
+    if !usable {
+        let saved = match ingest.correlators.remove(application) {
+            Some((_, correlator)) => Some(correlator.snapshot()),
+            None => unit.correlator_snapshot(application).await?,
         };
-        Ok(correlator.push(&record.interaction))
+        let correlator = saved
+            .and_then(|bytes| Correlator::restore(Arc::clone(rules), &bytes).ok())
+            .unwrap_or_else(|| Correlator::new(Arc::clone(rules)));
+        ingest.correlators.insert(application.clone(), (Arc::clone(rules), correlator));
     }
+    let engine = ingest.correlators.get_mut(application);
+    Ok(engine.map_or_else(Vec::new, |(_, correlator)| correlator.push(&record.interaction)))
 }
 
 /// Stores what was not stored before, and gives it.

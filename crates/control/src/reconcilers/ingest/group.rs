@@ -1,6 +1,7 @@
 //! Puts the findings of one record under an incident: an open one they belong to, or a new one.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 
 use quell_domain::{Actor, IncidentRecord, IncidentState, Severity, Signal};
 use quell_store::{IncidentInteraction, PageRequest, SignalFilter};
@@ -155,11 +156,10 @@ async fn find(
 ) -> Result<Option<(IncidentRecord, JoinReason)>, Refused> {
     let mut best: Option<(IncidentRecord, JoinReason)> = None;
     for incident in unit.open_incidents(candidate.application, OPEN_MAX).await? {
-        if !ingest.known.contains_key(&incident.id) {
-            let known = recall(unit, &incident).await?;
-            ingest.known.insert(incident.id, known);
-        }
-        let Some(known) = ingest.known.get(&incident.id) else { continue };
+        let known = match ingest.known.entry(incident.id) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(recall(unit, &incident).await?),
+        };
         let group = Group { incident: &incident, rules: &known.rules };
         let Some(reason) = joins(&group, candidate) else { continue };
         // The newest incident of the same strength wins: they come newest first.
@@ -223,7 +223,7 @@ async fn reclassify(incident: &mut IncidentRecord, unit: &mut Unit<'_>) -> Resul
     let mut reasons: Vec<String> = by_people.collect();
     let person_decided = !reasons.is_empty();
     reasons.extend(found.reasons);
-    reasons.truncate(quell_triage::classify::REASONS_MAX);
+    reasons.truncate(classify::REASONS_MAX);
     incident.reasons = reasons;
     incident.taxonomy = found.taxonomy;
     if incident.state == IncidentState::Triage && !person_decided && found.kind != incident.kind {
@@ -238,7 +238,7 @@ pub(super) fn principals(incident: &IncidentRecord) -> u64 {
     let affected = &incident.affected;
     let most = [&affected.users, &affected.sessions, &affected.addresses, &affected.keys]
         .into_iter()
-        .map(std::collections::BTreeSet::len)
+        .map(BTreeSet::len)
         .max()
         .unwrap_or(0);
     let users = affected.users.len();

@@ -1,7 +1,7 @@
 //! What a measure will do, in plain words: said before it can be pressed.
 
 use jiff::Timestamp;
-use quell_domain::measure::{Degradation, Effect, Measure, Target};
+use quell_domain::measure::{Degradation, Effect, Measure, MeasureState, Target};
 use serde::Serialize;
 
 use crate::moment::Moment;
@@ -24,7 +24,12 @@ pub struct Consequence {
 impl Consequence {
     /// The consequence of `measure`.
     pub fn of(measure: &Measure, now: Timestamp) -> Self {
+        let waiting = measure.state == MeasureState::Proposed;
         let until = match measure.expires_at {
+            Some(at) if waiting => {
+                let length = at.duration_since(measure.created_at).as_secs().unsigned_abs();
+                format!("{} after it is applied", crate::moment::span(length))
+            }
             Some(at) => {
                 let moment = Moment::new(at, now);
                 format!("{} ({})", moment.full, moment.ago)
@@ -43,11 +48,37 @@ impl Consequence {
     }
 }
 
+impl Consequence {
+    /// What lifting `measure` does.
+    pub fn of_lift(measure: &Measure) -> Self {
+        Self {
+            does: "Traffic passes the normal rules again. A probe checks that it does.".into(),
+            whom: whom(&measure.target, &measure.application),
+            others: "Unchanged. Other measures stay in force.".into(),
+            until: "somebody contains it again".into(),
+            undo: "Apply the measure again; it takes seconds.".into(),
+        }
+    }
+
+    /// What rejecting the proposal `measure` does.
+    pub fn of_reject(measure: &Measure) -> Self {
+        Self {
+            does: "Drops the proposal. Traffic goes on as it is.".into(),
+            whom: whom(&measure.target, &measure.application),
+            others: "Unchanged.".into(),
+            until: "somebody proposes or applies it again".into(),
+            undo: "Apply the same measure by hand.".into(),
+        }
+    }
+}
+
 /// What the effect does, as a sentence.
 pub fn does(effect: &Effect, target: &Target) -> String {
     match (effect, target) {
         (Effect::Restrict, Target::Tool { tool }) => {
-            format!("Refuses requests that offer or call the tool {tool}. Running streams that call it are cut.")
+            format!(
+                "Refuses requests that offer or call the tool {tool}. Running streams that call it are cut."
+            )
         }
         (Effect::Restrict, Target::Pattern { .. }) => {
             "Refuses requests, and cuts responses, whose text matches.".into()

@@ -5,14 +5,20 @@
 
 pub mod assets;
 pub mod consequence;
+mod http;
 mod icons;
+mod measures;
 pub mod moment;
 pub mod plot;
 pub mod render;
+mod router;
 mod sample;
 pub mod screens;
 pub mod shell;
+mod timeline;
 pub mod views;
+
+pub use router::{Console, router};
 
 /// The last look before something disruptive.
 pub mod confirm {
@@ -21,10 +27,12 @@ pub mod confirm {
 /// Everything in force.
 pub mod containment {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// The rules.
 pub mod detections {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// What went wrong, and what to do.
 pub mod errors {
@@ -33,37 +41,48 @@ pub mod errors {
 /// One incident.
 pub mod incident {
     pub mod context;
+    pub(crate) mod evidence;
+    pub(crate) mod fill;
+    pub(crate) mod handler;
     mod samples;
 }
 /// Every incident.
 pub mod incidents {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// One exchange.
 pub mod interaction {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// The log of exchanges.
 pub mod interactions {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// What is happening now.
 pub mod overview {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// Accounts.
 pub mod people {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// Applications, upstreams, keys, gateways.
 pub mod settings {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// The first admin.
 pub mod setup {
     pub mod context;
+    pub(crate) mod handler;
 }
 /// The door.
 pub mod sign_in {
     pub mod context;
+    pub(crate) mod handler;
 }

@@ -119,42 +119,6 @@ impl Histogram {
     }
 }
 
-/// A small plot inside a line of text.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Spark {
-    width: u64,
-    alternative: String,
-    bars: Vec<Bar>,
-}
-
-impl Spark {
-    /// Plots `values`, named by `what`.
-    pub fn new(what: &str, values: &[u64], class: &'static str) -> Self {
-        let peak = values.iter().copied().max().unwrap_or(0).max(1) as f64;
-        let bars = values
-            .iter()
-            .enumerate()
-            .map(|(index, value)| {
-                let h = if *value == 0 { 1.0 } else { (*value as f64 / peak * 20.0).max(2.0) };
-                Bar {
-                    x: (index as u64 * BIN).to_string(),
-                    y: number(20.0 - h),
-                    w: number(BIN as f64 - GAP),
-                    h: number(h),
-                    class: if *value == 0 { "low" } else { class },
-                    title: value.to_string(),
-                }
-            })
-            .collect();
-        let total: u64 = values.iter().sum();
-        Self {
-            width: values.len() as u64 * BIN,
-            alternative: format!("{what}: {total} in all, at most {peak} at once"),
-            bars,
-        }
-    }
-}
-
 fn totals(bins: &[Bin]) -> [u64; 4] {
     let mut totals = [0; 4];
     for bin in bins {
@@ -270,8 +234,12 @@ mod tests {
             at: Timestamp::from_second(second).unwrap_or_default(),
             title: "opened".into(),
         };
-        let plot =
-            Histogram::new("Signals", &bins(&[[0; 4]; 4]), 1_800, &[flag(-1), flag(900), flag(9_000)]);
+        let plot = Histogram::new(
+            "Signals",
+            &bins(&[[0; 4]; 4]),
+            1_800,
+            &[flag(-1), flag(900), flag(9_000)],
+        );
         assert_eq!(plot.flags.len(), 1);
         assert_eq!(plot.flags[0].x, "5");
     }

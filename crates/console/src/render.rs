@@ -13,6 +13,8 @@ use crate::shell::Shell;
 pub trait Page: Serialize {
     /// Template name, e.g. `incident/page.html`.
     const TEMPLATE: &'static str;
+    /// Blocks of the template that can be fetched alone.
+    const REGIONS: &'static [&'static str] = &[];
 }
 
 /// Why a page could not be made. A defect of the product, never of the reader's input.

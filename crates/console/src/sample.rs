@@ -28,7 +28,14 @@ pub(crate) fn moment(seconds: i64) -> Moment {
 }
 
 pub(crate) fn tally() -> Tally {
-    Tally { open_incidents: 4, critical_incidents: 1, in_force: 3, verified: 2, failed: 0, proposed: 2 }
+    Tally {
+        open_incidents: 4,
+        critical_incidents: 1,
+        in_force: 3,
+        verified: 2,
+        failed: 0,
+        proposed: 2,
+    }
 }
 
 /// The frame around a sample.
@@ -69,10 +76,8 @@ pub(crate) fn measure(nth: u128, state: MeasureState, effect: Effect, target: Ta
     let reached = |wanted: bool, seconds: i64| wanted.then(|| ago(seconds));
     let level = effect.level();
     let requested = !matches!(state, MeasureState::Proposed | MeasureState::Approved);
-    let acknowledged = matches!(
-        state,
-        MeasureState::Acknowledged | MeasureState::Verified | MeasureState::Failed
-    );
+    let acknowledged =
+        matches!(state, MeasureState::Acknowledged | MeasureState::Verified | MeasureState::Failed);
     Measure {
         id: id(nth),
         application: APPLICATION.into(),
@@ -150,13 +155,69 @@ pub(crate) const CASES: [(&str, &str, IncidentKind, Severity, IncidentState, i64
     use IncidentKind as K;
     use IncidentState as S;
     [
-        ("INC-2026-0042", "Jailbreak by several users of shop-assistant", K::Jailbreak, Severity::Critical, S::Active, 12),
-        ("INC-2026-0041", "Card numbers in answers of billing-chat", K::DataExfiltration, Severity::High, S::Contained, 47),
-        ("INC-2026-0040", "Token flood from one key on shop-assistant", K::DenialOfService, Severity::Medium, S::Monitoring, 190),
-        ("INC-2026-0039", "System prompt extraction attempts against internal-search-over-policies-and-handbooks", K::PromptInjection, Severity::Low, S::Triage, 260),
-        ("INC-2026-0038", "Tool send_refund called outside its purpose", K::ToolMisuse, Severity::High, S::Closed, 2_900),
-        ("INC-2026-0037", "Poisoned document in the retrieval store", K::DataPoisoning, Severity::Medium, S::Recovering, 4_400),
-        ("INC-2026-0036", "Burst of refusals, no attack found", K::Unclassified, Severity::Low, S::FalsePositive, 6_100),
-        ("INC-2026-0035", "Key used from two places at once", K::CredentialCompromise, Severity::High, S::Eradicating, 7_300),
+        (
+            "INC-2026-0042",
+            "Jailbreak by several users of shop-assistant",
+            K::Jailbreak,
+            Severity::Critical,
+            S::Active,
+            12,
+        ),
+        (
+            "INC-2026-0041",
+            "Card numbers in answers of billing-chat",
+            K::DataExfiltration,
+            Severity::High,
+            S::Contained,
+            47,
+        ),
+        (
+            "INC-2026-0040",
+            "Token flood from one key on shop-assistant",
+            K::DenialOfService,
+            Severity::Medium,
+            S::Monitoring,
+            190,
+        ),
+        (
+            "INC-2026-0039",
+            "System prompt extraction attempts against internal-search-over-policies-and-handbooks",
+            K::PromptInjection,
+            Severity::Low,
+            S::Triage,
+            260,
+        ),
+        (
+            "INC-2026-0038",
+            "Tool send_refund called outside its purpose",
+            K::ToolMisuse,
+            Severity::High,
+            S::Closed,
+            2_900,
+        ),
+        (
+            "INC-2026-0037",
+            "Poisoned document in the retrieval store",
+            K::DataPoisoning,
+            Severity::Medium,
+            S::Recovering,
+            4_400,
+        ),
+        (
+            "INC-2026-0036",
+            "Burst of refusals, no attack found",
+            K::Unclassified,
+            Severity::Low,
+            S::FalsePositive,
+            6_100,
+        ),
+        (
+            "INC-2026-0035",
+            "Key used from two places at once",
+            K::CredentialCompromise,
+            Severity::High,
+            S::Eradicating,
+            7_300,
+        ),
     ]
 };

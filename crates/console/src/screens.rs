@@ -24,10 +24,22 @@ pub fn all(theme: Theme, prefix: &str) -> Result<Vec<Screen>, RenderError> {
     set.add("incidents", Some(S::Incidents), crate::incidents::context::Incidents::samples())?;
     set.add("incident", Some(S::Incidents), crate::incident::context::samples())?;
     set.add("declare", Some(S::Incidents), crate::incident::context::Declare::samples())?;
-    set.add("containment", Some(S::Containment), crate::containment::context::Containment::samples())?;
+    set.add(
+        "containment",
+        Some(S::Containment),
+        crate::containment::context::Containment::samples(),
+    )?;
     set.add("confirm", Some(S::Containment), crate::confirm::context::Confirm::samples())?;
-    set.add("interactions", Some(S::Interactions), crate::interactions::context::Interactions::samples())?;
-    set.add("interaction", Some(S::Interactions), crate::interaction::context::InteractionPage::samples())?;
+    set.add(
+        "interactions",
+        Some(S::Interactions),
+        crate::interactions::context::Interactions::samples(),
+    )?;
+    set.add(
+        "interaction",
+        Some(S::Interactions),
+        crate::interaction::context::InteractionPage::samples(),
+    )?;
     set.add("detections", Some(S::Detections), crate::detections::context::Detections::samples())?;
     set.add("people", Some(S::People), crate::people::context::People::samples())?;
     set.add("settings", Some(S::Settings), crate::settings::context::Settings::samples())?;

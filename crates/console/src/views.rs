@@ -148,10 +148,11 @@ impl MeasureView {
         viewer: &Viewer,
         now: Timestamp,
     ) -> Self {
-        let waiting = measure.state == MeasureState::Proposed;
+        let waiting = matches!(measure.state, MeasureState::Proposed | MeasureState::Approved);
+        let granted = measure.state == MeasureState::Approved;
         let shutdown = matches!(measure.effect, Effect::Shutdown);
         let own = measure.actor == Actor::User(viewer.name.clone());
-        let blocked = (waiting && shutdown).then_some(()).and_then(|()| {
+        let blocked = (waiting && shutdown && !granted).then_some(()).and_then(|()| {
             if own {
                 Some("Somebody else must approve a shutdown you asked for.")
             } else if !viewer.can_approve {
@@ -179,10 +180,12 @@ impl MeasureView {
             detail: measure.detail.clone(),
             waiting,
             blocked: blocked.map(Into::into),
-            can_apply: waiting && !shutdown && viewer.can_respond,
-            can_approve: waiting && shutdown && blocked.is_none(),
+            can_apply: waiting && (granted || !shutdown) && viewer.can_respond,
+            can_approve: waiting && shutdown && !granted && blocked.is_none(),
             can_reject: waiting && viewer.can_respond,
-            can_lift: measure.state.in_force() && viewer.can_respond,
+            can_lift: measure.state.in_force()
+                && viewer.can_respond
+                && (viewer.can_approve || !shutdown),
         }
     }
 }
@@ -344,10 +347,7 @@ mod tests {
     fn overlapping_spans_split_into_readable_runs() {
         let cut = segments("ignore all rules", &[span(0, 10, "a"), span(7, 16, "b")]);
         let marks: Vec<_> = cut.iter().map(|s| (s.text.as_str(), s.fact.as_deref())).collect();
-        assert_eq!(
-            marks,
-            [("ignore ", Some("a")), ("all", Some("a, b")), (" rules", Some("b"))]
-        );
+        assert_eq!(marks, [("ignore ", Some("a")), ("all", Some("a, b")), (" rules", Some("b"))]);
     }
 
     #[test]

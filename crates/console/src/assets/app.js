@@ -42,29 +42,37 @@
     }
   }
 
-  // --- Live regions: an event names a region; that region alone is fetched again. ---
+  // --- Live regions: an event names what changed; those regions alone are fetched again. ---
+  const CHANGES = {
+    header: ["header", "classification", "affected"], containment: ["containment", "header"],
+    roles: ["roles", "header"], notes: [], evidence: ["evidence"],
+    interactions: ["interactions", "affected", "classification"],
+  };
   const pending = new Set();
   let timer = 0;
+  const schedule = (wait) => { timer ||= setTimeout(refresh, wait); };
+  const parse = (html) => new DOMParser().parseFromString(html, "text/html");
+  const regionOf = (name, root) => $(`[data-region="${CSS.escape(name)}"]`, root);
 
   async function refresh() {
     timer = 0;
-    for (const name of [...pending]) {
-      const old = $(`[data-region="${CSS.escape(name)}"]`);
-      if (!old) { pending.delete(name); continue; }
-      if (old.contains(document.activeElement) && document.activeElement.matches("input, textarea, select, button")) continue;
-      pending.delete(name);
-      const url = new URL(location.href);
-      url.searchParams.set("region", name);
-      const answer = await fetch(url, { headers: { accept: "text/html" } }).catch(() => null);
-      if (!answer || !answer.ok || answer.redirected) continue;
-      const fresh = $(`[data-region="${CSS.escape(name)}"]`, parse(await answer.text()));
-      if (fresh) { localise(fresh); old.replaceWith(fresh); }
+    const names = [...pending].filter((name) => regionOf(name));
+    pending.clear();
+    if (!names.length) return;
+    const url = new URL(location.href);
+    url.searchParams.set("region", names.join());
+    url.hash = "";
+    const answer = await fetch(url).catch(() => null);
+    if (!answer || !answer.ok || answer.redirected) return;
+    const fresh = parse(await answer.text());
+    for (const name of names) {
+      const [old, now] = [regionOf(name), regionOf(name, fresh)];
+      // Never pull a field or an open list away from under somebody's hands.
+      if (old?.contains(document.activeElement) && document.activeElement !== body) { pending.add(name); continue; }
+      if (old && now) { localise(now); old.replaceWith(now); }
     }
-    if (pending.size) schedule(1500);
+    if (pending.size) schedule(2000);
   }
-
-  const schedule = (wait) => { timer ||= setTimeout(refresh, wait); };
-  const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 
   function listen() {
     if (!$("[data-region]") || location.protocol === "file:") return;
@@ -73,14 +81,15 @@
     const live = $("[data-live]");
     const say = (text) => { if (live) { live.hidden = false; live.textContent = text; } };
     source.onopen = () => say("Live.");
-    source.onerror = () => say("Not live: the connection is down. Reload to see the present state.");
+    source.onerror = () => say("Reconnecting; what you see may be old.");
     source.onmessage = ({ data }) => {
-      const event = JSON.parse(data);
-      if (room && event.incident && event.incident !== room.dataset.incident) {
-        if (event.region !== "measures" && event.region !== "posture") return;
+      const { incident, region } = JSON.parse(data);
+      pending.add("posture");
+      if (room && region !== "all") {
+        if (incident === room.dataset.incident) for (const name of ["timeline", ...(CHANGES[region] ?? [])]) pending.add(name);
+      } else {
+        for (const element of $$("[data-region]")) pending.add(element.dataset.region);
       }
-      const regions = event.region === "all" ? $$("[data-region]").map((r) => r.dataset.region) : [event.region, "status", "posture"];
-      for (const region of regions) pending.add(region);
       schedule(250);
     };
   }

@@ -40,8 +40,10 @@ impl Page for Confirm {
 impl Confirm {
     /// A block, a shutdown that will only be proposed, a lift, a refusal.
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let block = sample::measure(40, MeasureState::Proposed, Effect::Restrict, sample::user("u-90377"));
-        let shutdown = sample::measure(41, MeasureState::Proposed, Effect::Shutdown, Target::Application);
+        let block =
+            sample::measure(40, MeasureState::Proposed, Effect::Restrict, sample::user("u-90377"));
+        let shutdown =
+            sample::measure(41, MeasureState::Proposed, Effect::Shutdown, Target::Application);
         let apply = Self {
             title: title(&block),
             consequence: Some(Consequence::of(&block, sample::now())),
@@ -73,13 +75,7 @@ impl Confirm {
             warning: None,
             ask_reason: true,
             label: "Lift".into(),
-            consequence: Some(Consequence {
-                does: "Traffic passes the normal rules again. A probe checks that it does.".into(),
-                whom: "The user u-58213 of shop-assistant.".into(),
-                others: "Unchanged. Other measures stay in force.".into(),
-                until: "somebody contains it again".into(),
-                undo: "Apply the measure again; it takes seconds.".into(),
-            }),
+            consequence: Some(Consequence::of_lift(&block)),
             ..apply.clone()
         };
         vec![("block", apply), ("shutdown", ask), ("lift", lift), ("refused", refused)]

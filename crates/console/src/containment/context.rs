@@ -31,26 +31,41 @@ pub struct Containment {
 
 impl Page for Containment {
     const TEMPLATE: &'static str = "containment/page.html";
+    const REGIONS: &'static [&'static str] = &["posture", "measures"];
 }
 
 impl Containment {
     /// Busy, broken, quiet.
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let ended = |nth, state| sample::view(&sample::measure(nth, state, Effect::Fallback, Target::Application));
+        let ended = |nth, state| {
+            sample::view(&sample::measure(nth, state, Effect::Fallback, Target::Application))
+        };
         let busy = Self {
             headline: "2 of 3 measures verified".into(),
             proposals: sample::proposals(),
             measures: sample::in_force(),
-            ended: vec![ended(20, MeasureState::Lifted), ended(21, MeasureState::Expired), ended(22, MeasureState::Rejected)],
+            ended: vec![
+                ended(20, MeasureState::Lifted),
+                ended(21, MeasureState::Expired),
+                ended(22, MeasureState::Rejected),
+            ],
             pager: Pager { summary: "3 ended measures".into(), ..Pager::default() },
             levels: levels(""),
-            applications: vec![Choice::new("shop-assistant", "shop-assistant"), Choice::new("billing-chat", "billing-chat")],
+            applications: vec![
+                Choice::new("shop-assistant", "shop-assistant"),
+                Choice::new("billing-chat", "billing-chat"),
+            ],
             can_respond: true,
         };
         let broken = Self {
             headline: "1 of 1 measures failed".into(),
             proposals: Vec::new(),
-            measures: vec![sample::view(&sample::measure(30, MeasureState::Failed, Effect::Restrict, sample::user("u-58213")))],
+            measures: vec![sample::view(&sample::measure(
+                30,
+                MeasureState::Failed,
+                Effect::Restrict,
+                sample::user("u-58213"),
+            ))],
             ..busy.clone()
         };
         let quiet = Self {

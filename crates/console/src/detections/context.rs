@@ -55,11 +55,51 @@ impl Detections {
     /// Rules for an admin, rules with a refused one for a reader.
     pub fn samples() -> Vec<(&'static str, Self)> {
         let rows = [
-            ("jailbreak.role_play", "Role-play that suspends the rules", "Jailbreak", Severity::High, "enforce", "block", "input"),
-            ("jailbreak.repeated", "Repeated attempts by one user", "Jailbreak", Severity::Medium, "enforce", "signal", "correlation"),
-            ("output.card_number", "Card number in an answer", "Data exfiltration", Severity::High, "enforce", "redact", "output"),
-            ("prompt.echo", "System prompt in an answer", "Data exfiltration", Severity::High, "shadow", "block", "output"),
-            ("flood.tokens", "Token flood", "Denial of service", Severity::Medium, "enforce", "signal", "correlation"),
+            (
+                "jailbreak.role_play",
+                "Role-play that suspends the rules",
+                "Jailbreak",
+                Severity::High,
+                "enforce",
+                "block",
+                "input",
+            ),
+            (
+                "jailbreak.repeated",
+                "Repeated attempts by one user",
+                "Jailbreak",
+                Severity::Medium,
+                "enforce",
+                "signal",
+                "correlation",
+            ),
+            (
+                "output.card_number",
+                "Card number in an answer",
+                "Data exfiltration",
+                Severity::High,
+                "enforce",
+                "redact",
+                "output",
+            ),
+            (
+                "prompt.echo",
+                "System prompt in an answer",
+                "Data exfiltration",
+                Severity::High,
+                "shadow",
+                "block",
+                "output",
+            ),
+            (
+                "flood.tokens",
+                "Token flood",
+                "Denial of service",
+                Severity::Medium,
+                "enforce",
+                "signal",
+                "correlation",
+            ),
         ];
         let admin = Self {
             rules: rows
@@ -82,7 +122,9 @@ impl Detections {
             can_admin: true,
         };
         let reader = Self {
-            refused: vec!["rules/local.yaml, line 14: unknown field `levle`; did you mean `level`?".into()],
+            refused: vec![
+                "rules/local.yaml, line 14: unknown field `levle`; did you mean `level`?".into(),
+            ],
             can_admin: false,
             q: "prompt".into(),
             ..admin.clone()

@@ -4,7 +4,6 @@ use quell_domain::taxonomy::TaxonomyRef;
 use quell_domain::{IncidentState, Severity};
 use serde::Serialize;
 
-use crate::interactions::context::InteractionRow;
 use crate::moment::Moment;
 use crate::render::Page;
 use crate::views::{Choice, Link, MeasureView, TimelineEntry};
@@ -48,7 +47,9 @@ pub struct IncidentPage {
     pub timeline_all: String,
     /// Why it has this severity.
     pub severity_reason: String,
-    /// Why it has this kind: rules that matched.
+    /// Why it has this kind, in sentences.
+    pub why: Vec<String>,
+    /// Rules that matched.
     pub reasons: Vec<Reason>,
     /// Framework references.
     pub taxonomy: Vec<TaxonomyRef>,
@@ -57,7 +58,7 @@ pub struct IncidentPage {
     /// How many more there are.
     pub affected_more: u64,
     /// Exchanges concerned.
-    pub interactions: Vec<InteractionRow>,
+    pub interactions: Vec<Linked>,
     /// Where the rest of them are.
     pub interactions_all: Option<Link>,
     /// Measures that wait for a person.
@@ -84,6 +85,17 @@ pub struct IncidentPage {
 
 impl Page for IncidentPage {
     const TEMPLATE: &'static str = "incident/page.html";
+    const REGIONS: &'static [&'static str] = &[
+        "posture",
+        "header",
+        "timeline",
+        "classification",
+        "affected",
+        "interactions",
+        "containment",
+        "roles",
+        "evidence",
+    ];
 }
 
 /// One place of the lifecycle.
@@ -157,6 +169,21 @@ pub struct Affected {
     pub contained: Option<String>,
 }
 
+/// An exchange that belongs to the incident.
+#[derive(Debug, Clone, Serialize)]
+pub struct Linked {
+    /// Its page.
+    pub href: String,
+    /// When it started.
+    pub started: Moment,
+    /// Who, as far as known.
+    pub user: String,
+    /// How far that can be trusted.
+    pub grade: String,
+    /// Why it belongs here.
+    pub why: String,
+}
+
 /// One containment level, said before it can be pressed.
 #[derive(Debug, Clone, Serialize)]
 pub struct LevelForm {
@@ -181,14 +208,18 @@ pub struct LevelForm {
 /// A role in the incident.
 #[derive(Debug, Clone, Serialize)]
 pub struct RoleView {
-    /// `commander`, ….
+    /// Stored name.
     pub role: String,
+    /// The name people read.
+    pub title: String,
     /// What it is for.
-    pub about: &'static str,
+    pub about: String,
     /// Who holds it.
     pub holders: Vec<Holder>,
     /// Whether the viewer does.
     pub mine: bool,
+    /// Whether it is always shown, also when nobody holds it.
+    pub first: bool,
 }
 
 /// Somebody with a role.
@@ -203,9 +234,9 @@ pub struct Holder {
 /// A state a person may move the incident to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Transition {
-    /// The state.
-    pub to: IncidentState,
-    /// The verb.
+    /// The verb of the event.
+    pub to: &'static str,
+    /// What it leads to.
     pub label: &'static str,
     /// What it means.
     pub about: &'static str,
@@ -214,8 +245,6 @@ pub struct Transition {
 /// One preserved item.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvidenceView {
-    /// Where its bytes are.
-    pub href: String,
     /// Its name.
     pub name: String,
     /// Size in words.
@@ -296,15 +325,46 @@ pub(crate) fn path(state: IncidentState) -> Vec<PathStep> {
         .collect()
 }
 
+/// The events `verbs` name, as choices. Merging has no form here.
+pub(crate) fn transitions(verbs: &[&'static str]) -> Vec<Transition> {
+    let known = |verb: &str| -> Option<(&'static str, &'static str)> {
+        Some(match verb {
+            "declared" => ("Active", "It is an incident; people are on it."),
+            "dismissed" => ("False positive", "It was none. Measures stay until lifted."),
+            "contained" => ("Contained", "Harm has stopped; the cause is still there."),
+            "relapsed" => ("Active again", "Harm goes on after all."),
+            "eradicating" => ("Eradicating", "Work on the cause begins."),
+            "recovering" => ("Recovering", "Traffic comes back step by step."),
+            "monitoring" => ("Monitoring", "Back to normal, watched for recurrence."),
+            "closed" => ("Closed", "Done."),
+            "reopened" => ("Active again", "It was not over."),
+            _ => return None,
+        })
+    };
+    verbs
+        .iter()
+        .filter_map(|verb| {
+            let (label, about) = known(verb)?;
+            Some(Transition { to: verb, label, about })
+        })
+        .collect()
+}
+
 /// The four levels as the panel offers them. `suggested` is the principal to start from.
 pub(crate) fn levels(suggested: &str) -> Vec<LevelForm> {
     let targets = |names: &[&str]| -> Vec<Choice> {
         names.iter().map(|name| Choice::new(*name, crate::render::words(name))).collect()
     };
     let durations = || {
-        [("60", "1 hour"), ("240", "4 hours"), ("1440", "1 day"), ("10080", "7 days"), ("0", "Until lifted")]
-            .map(|(minutes, label)| Choice::new(minutes, label))
-            .to_vec()
+        [
+            ("60", "1 hour"),
+            ("240", "4 hours"),
+            ("1440", "1 day"),
+            ("10080", "7 days"),
+            ("0", "Until lifted"),
+        ]
+        .map(|(minutes, label)| Choice::new(minutes, label))
+        .to_vec()
     };
     vec![
         LevelForm {
@@ -316,7 +376,9 @@ pub(crate) fn levels(suggested: &str) -> Vec<LevelForm> {
                 "Everybody else goes on unchanged.",
                 "Lift it any time; it takes seconds.",
             ],
-            targets: targets(&["user", "session", "address", "api_key", "tool", "model", "upstream", "pattern"]),
+            targets: targets(&[
+                "user", "session", "address", "api_key", "tool", "model", "upstream", "pattern",
+            ]),
             value: suggested.into(),
             durations: durations(),
             label: "Review block…",

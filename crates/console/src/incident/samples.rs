@@ -4,10 +4,9 @@ use quell_domain::measure::{Effect, MeasureState, Target};
 use quell_domain::{IncidentState, Severity};
 
 use super::context::{
-    Affected, EvidenceView, Fact, Holder, IncidentPage, NextAction, Reason, RoleView, Transition,
-    levels, path,
+    Affected, EvidenceView, Fact, Holder, IncidentPage, Linked, NextAction, Reason, RoleView,
+    levels, path, transitions,
 };
-use crate::interactions::context::sample_rows;
 use crate::sample;
 use crate::views::{ActorView, Choice, Link, TimelineEntry};
 
@@ -101,11 +100,12 @@ fn active() -> IncidentPage {
         timeline_more: 12,
         timeline_all: format!("/incidents/{}?timeline=all", sample::NUMBER),
         severity_reason: "Raised to critical: more than 5 users within 10 minutes got an answer the policy forbids (rule severity.spread).".into(),
+        why: vec!["3 rules for jailbreaks matched, the strongest with high severity.".into()],
         reasons: reasons(),
         taxonomy: sample::refs(),
         affected: affected(),
         affected_more: 2,
-        interactions: sample_rows()[..4].to_vec(),
+        interactions: linked(),
         interactions_all: Some(Link::new(
             format!("/interactions?incident={}", sample::NUMBER),
             "All 64 interactions",
@@ -115,18 +115,7 @@ fn active() -> IncidentPage {
         ended: Vec::new(),
         levels: levels("u-90377"),
         roles: roles(),
-        transitions: vec![
-            Transition {
-                to: IncidentState::Contained,
-                label: "Mark contained",
-                about: "Harm has stopped; the cause is still there.",
-            },
-            Transition {
-                to: IncidentState::FalsePositive,
-                label: "Mark false positive",
-                about: "It was not an incident. Measures stay until lifted.",
-            },
-        ],
+        transitions: transitions(&["contained", "eradicating", "recovering", "closed"]),
         severities: Severity::ALL
             .map(|s| Choice::new(s.as_str(), crate::render::words(s.as_str())))
             .to_vec(),
@@ -138,15 +127,79 @@ fn active() -> IncidentPage {
 
 fn timeline() -> Vec<TimelineEntry> {
     let rows: [(i64, &str, &str, &str, ActorView, &str, &str); 9] = [
-        (20, "detections", "high", "8 more signals grouped in", rule("jailbreak.role_play"), "u-90377, u-77104", ""),
-        (95, "policy", "medium", "Proposed: Block user u-90377", policy(), "Needs a person, because the user is only asserted", ""),
-        (180, "note", "quiet", "Note", sample::person("on-call"), "", "Same text pasted in a public forum 20 minutes ago. Expect more users. Degrading tools while we look."),
-        (410, "verified", "ok", "Verified: Degrade shop-assistant", system(), "gw-1 and gw-2: target degraded, control request passed", ""),
-        (412, "requested", "wait", "Requested: Degrade shop-assistant", sample::person("on-call"), "Level 2, ends in 2 h", ""),
+        (
+            20,
+            "detections",
+            "high",
+            "8 more signals grouped in",
+            rule("jailbreak.role_play"),
+            "u-90377, u-77104",
+            "",
+        ),
+        (
+            95,
+            "policy",
+            "medium",
+            "Proposed: Block user u-90377",
+            policy(),
+            "Needs a person, because the user is only asserted",
+            "",
+        ),
+        (
+            180,
+            "note",
+            "quiet",
+            "Note",
+            sample::person("on-call"),
+            "",
+            "Same text pasted in a public forum 20 minutes ago. Expect more users. Degrading tools while we look.",
+        ),
+        (
+            410,
+            "verified",
+            "ok",
+            "Verified: Degrade shop-assistant",
+            system(),
+            "gw-1 and gw-2: target degraded, control request passed",
+            "",
+        ),
+        (
+            412,
+            "requested",
+            "wait",
+            "Requested: Degrade shop-assistant",
+            sample::person("on-call"),
+            "Level 2, ends in 2 h",
+            "",
+        ),
         (540, "role", "accent", "Took the role commander", sample::person("on-call"), "", ""),
-        (600, "critical", "critical", "Severity raised from high to critical", rule("severity.spread"), "More than 5 users within 10 minutes", ""),
-        (690, "evidence", "quiet", "Evidence preserved", system(), "9 items: interactions, session histories, configuration, rules", ""),
-        (720, "incidents", "high", "Incident opened", rule("jailbreak.role_play"), "3 signals from 2 users within 5 min", ""),
+        (
+            600,
+            "critical",
+            "critical",
+            "Severity raised from high to critical",
+            rule("severity.spread"),
+            "More than 5 users within 10 minutes",
+            "",
+        ),
+        (
+            690,
+            "evidence",
+            "quiet",
+            "Evidence preserved",
+            system(),
+            "9 items: interactions, session histories, configuration, rules",
+            "",
+        ),
+        (
+            720,
+            "incidents",
+            "high",
+            "Incident opened",
+            rule("jailbreak.role_play"),
+            "3 signals from 2 users within 5 min",
+            "",
+        ),
     ];
     rows.into_iter()
         .enumerate()
@@ -213,26 +266,46 @@ fn affected() -> Vec<Affected> {
 }
 
 fn roles() -> Vec<RoleView> {
+    let role = |role: &str, title: &str, about: &str, holders: Vec<Holder>| RoleView {
+        role: role.into(),
+        title: title.into(),
+        about: about.into(),
+        mine: !holders.is_empty(),
+        first: role == "incident_commander",
+        holders,
+    };
+    let me = Holder { name: "on-call".into(), since: sample::moment(540) };
     vec![
-        RoleView {
-            role: "commander".into(),
-            about: "Leads and decides",
-            holders: vec![Holder { name: "on-call".into(), since: sample::moment(540) }],
-            mine: true,
-        },
-        RoleView {
-            role: "investigator".into(),
-            about: "Finds out what happened",
-            holders: Vec::new(),
-            mine: false,
-        },
-        RoleView {
-            role: "communications".into(),
-            about: "Tells those who must know",
-            holders: Vec::new(),
-            mine: false,
-        },
+        role(
+            "incident_commander",
+            "Incident commander",
+            "Leads the response as a whole.",
+            vec![me],
+        ),
+        role(
+            "security_analyst",
+            "Security analyst",
+            "Finds out what the attacker did.",
+            Vec::new(),
+        ),
+        role("communications_lead", "Communications lead", "Keeps everybody informed.", Vec::new()),
     ]
+}
+
+fn linked() -> Vec<Linked> {
+    [
+        ("u-90377", 20, "asserted"),
+        ("u-77104", 95, "authenticated"),
+        ("u-58213", 410, "authenticated"),
+    ]
+    .map(|(user, ago, grade)| Linked {
+        href: "/interactions/int_1".into(),
+        started: sample::moment(ago),
+        user: user.into(),
+        grade: grade.into(),
+        why: "Role-play that suspends the rules".into(),
+    })
+    .to_vec()
 }
 
 fn evidence() -> Vec<EvidenceView> {
@@ -242,7 +315,6 @@ fn evidence() -> Vec<EvidenceView> {
         ("configuration-epoch-117.json", "38 KB", "c01b6f52"),
     ]
     .map(|(name, size, digest)| EvidenceView {
-        href: format!("/evidence/evi_{digest}"),
         name: name.into(),
         size: size.into(),
         digest: digest.into(),

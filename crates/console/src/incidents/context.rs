@@ -4,7 +4,6 @@ use quell_domain::{IncidentKind, IncidentState, Severity};
 use serde::Serialize;
 
 use crate::moment::Moment;
-use crate::plot::Spark;
 use crate::render::Page;
 use crate::sample;
 use crate::views::{Choice, Pager};
@@ -28,6 +27,7 @@ pub struct Incidents {
 
 impl Page for Incidents {
     const TEMPLATE: &'static str = "incidents/page.html";
+    const REGIONS: &'static [&'static str] = &["posture", "rows"];
 }
 
 /// A ready-made view.
@@ -124,8 +124,6 @@ pub struct IncidentRow {
     pub verified: u64,
     /// Measures in force.
     pub in_force: u64,
-    /// Signals over its life.
-    pub spark: Spark,
 }
 
 impl Incidents {
@@ -190,11 +188,6 @@ pub(crate) fn sample_rows() -> Vec<IncidentRow> {
                 signals: 64 / (n + 1),
                 verified: if n < 2 { 2 - n } else { 0 },
                 in_force: if n < 2 { 3 - n } else { 0 },
-                spark: Spark::new(
-                    "Signals",
-                    &(0..12).map(|x| (x * (n + 3)) % 7).collect::<Vec<_>>(),
-                    severity.as_str(),
-                ),
             }
         })
         .collect()

@@ -31,6 +31,8 @@ pub struct InteractionPage {
     pub cut: Option<String>,
     /// Findings.
     pub signals: Vec<SignalView>,
+    /// Findings by title only, before the record is opened.
+    pub findings: Vec<String>,
     /// Incidents it belongs to.
     pub incidents: Vec<Link>,
     /// Who, in full.
@@ -92,20 +94,25 @@ impl Pair {
 impl InteractionPage {
     /// Hidden, revealed, and metadata only.
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let hidden = hidden();
-        let revealed = Self {
-            revealed: true,
-            request: fields(true, true),
-            response: fields(false, true),
-            ..hidden.clone()
+        let revealed =
+            Self { revealed: true, request: fields(true), response: fields(false), ..full() };
+        let hidden = Self {
+            causes: Vec::new(),
+            not_evaluated: Vec::new(),
+            findings: vec!["Role-play that suspends the rules".into()],
+            signals: Vec::new(),
+            incidents: Vec::new(),
+            ..full()
         };
         let metadata = Self {
             outcome: "allowed".into(),
             causes: Vec::new(),
             cut: None,
-            signals: Vec::new(),
-            incidents: Vec::new(),
-            no_text: Some("This application records metadata only; the text was never kept.".into()),
+            findings: Vec::new(),
+            revealed: true,
+            no_text: Some(
+                "This application records metadata only; the text was never kept.".into(),
+            ),
             error: None,
             ..hidden.clone()
         };
@@ -113,7 +120,7 @@ impl InteractionPage {
     }
 }
 
-fn hidden() -> InteractionPage {
+fn full() -> InteractionPage {
     InteractionPage {
         id: "int_0199000000007000800000000000abcd".into(),
         href: "/interactions/int_0199000000007000800000000000abcd".into(),
@@ -122,14 +129,14 @@ fn hidden() -> InteractionPage {
         started: sample::moment(95),
         outcome: "blocked".into(),
         causes: vec![
-            CauseView {
-                outcome: "blocked".into(),
-                by: "rule jailbreak.role_play".into(),
-            },
+            CauseView { outcome: "blocked".into(), by: "rule jailbreak.role_play".into() },
             CauseView { outcome: "degraded".into(), by: "measure: Degrade shop-assistant".into() },
         ],
         not_evaluated: vec!["image in /messages/2/content/1".into()],
-        cut: Some("Cut by rule jailbreak.role_play after 214 characters; 0 of them belong to the match.".into()),
+        cut: Some(
+            "Cut by rule jailbreak.role_play after 214 characters; 0 of them belong to the match."
+                .into(),
+        ),
         signals: vec![SignalView {
             title: "Role-play that suspends the rules".into(),
             rule: "jailbreak.role_play".into(),
@@ -140,6 +147,7 @@ fn hidden() -> InteractionPage {
             effect: "block".into(),
             taxonomy: sample::refs(),
         }],
+        findings: Vec::new(),
         incidents: vec![sample::incident_link()],
         principal: vec![
             Pair::new("User", "u-90377 (asserted by the client)"),
@@ -162,8 +170,8 @@ fn hidden() -> InteractionPage {
             Pair::code("Rules", "5f1b…c2"),
             Pair::code("System prompt", "e3b0…55"),
         ],
-        request: fields(true, false),
-        response: fields(false, false),
+        request: Vec::new(),
+        response: Vec::new(),
         revealed: false,
         no_text: None,
         error: None,
@@ -171,16 +179,18 @@ fn hidden() -> InteractionPage {
     }
 }
 
-fn fields(request: bool, revealed: bool) -> Vec<FieldText> {
-    let span = |start, end, fact: &str| Span {
-        field: String::new(),
-        start,
-        end,
-        fact: fact.into(),
-    };
+fn fields(request: bool) -> Vec<FieldText> {
+    let span =
+        |start, end, fact: &str| Span { field: String::new(), start, end, fact: fact.into() };
     let rows: Vec<(&str, &str, &str, &str, Vec<Span>)> = if request {
         vec![
-            ("System", "system", "/messages/0/content", "You help customers of a shop with their orders.", vec![]),
+            (
+                "System",
+                "system",
+                "/messages/0/content",
+                "You help customers of a shop with their orders.",
+                vec![],
+            ),
             (
                 "User",
                 "content",
@@ -190,7 +200,13 @@ fn fields(request: bool, revealed: bool) -> Vec<FieldText> {
             ),
         ]
     } else {
-        vec![("Model", "content", "/choices/0/message/content", "Sure! In that role I would …", vec![])]
+        vec![(
+            "Model",
+            "content",
+            "/choices/0/message/content",
+            "Sure! In that role I would …",
+            vec![],
+        )]
     };
     rows.into_iter()
         .enumerate()
@@ -200,8 +216,8 @@ fn fields(request: bool, revealed: bool) -> Vec<FieldText> {
             speaker: speaker.into(),
             part: part.into(),
             facts: spans.iter().map(|s| s.fact.clone()).collect(),
-            segments: if revealed { segments(text, &spans) } else { Vec::new() },
-            note: format!("{} characters, hidden", text.chars().count()),
+            segments: segments(text, &spans),
+            note: "Empty.".into(),
         })
         .collect()
 }

@@ -73,10 +73,8 @@ pub struct InteractionRow {
     pub status: u16,
     /// Findings.
     pub signals: Vec<Finding>,
-    /// `812 in, 96 out`.
-    pub tokens: String,
-    /// `1.3 s`.
-    pub latency: String,
+    /// Characters: `812 in, 96 out`.
+    pub chars: String,
 }
 
 /// A finding as a chip.
@@ -145,12 +143,11 @@ pub(crate) fn sample_rows() -> Vec<InteractionRow> {
                     2 => vec![role_play.clone()],
                     _ => Vec::new(),
                 },
-                tokens: if refused {
-                    format!("{} in", 700 + n * 31)
-                } else {
-                    format!("{} in, {} out", 700 + n * 31, 60 + n * 17)
-                },
-                latency: crate::moment::duration(if refused { 1_900 } else { 812_000 + n * 90_000 }),
+                chars: format!(
+                    "{} in, {} out",
+                    700 + n * 31,
+                    if refused { 0 } else { 60 + n * 170 }
+                ),
             }
         })
         .collect()

@@ -34,6 +34,8 @@ pub struct Overview {
 
 impl Page for Overview {
     const TEMPLATE: &'static str = "overview/page.html";
+    const REGIONS: &'static [&'static str] =
+        &["posture", "headline", "incidents", "signals", "proposals", "measures", "gateways"];
 }
 
 /// A gateway's health.
@@ -65,7 +67,11 @@ impl Overview {
         let night = Self {
             headline: "4 open incidents, 1 critical".into(),
             summary: "2 of 3 measures verified; 2 proposals wait for a person.".into(),
-            incidents: sample_rows().into_iter().filter(|row| row.state.is_open()).take(5).collect(),
+            incidents: sample_rows()
+                .into_iter()
+                .filter(|row| row.state.is_open())
+                .take(5)
+                .collect(),
             more_incidents: 1,
             plot: sample_plot(),
             proposals: sample::proposals(),

@@ -27,6 +27,8 @@ impl Page for People {
 /// One account.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountView {
+    /// `usr_…`.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// Access role.
@@ -62,16 +64,22 @@ pub(crate) fn roles() -> Vec<Choice> {
 impl People {
     /// For an admin, for a reader.
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let accounts = [("on-call", "approver"), ("lead", "admin"), ("support-desk", "viewer"), ("second-line", "responder")]
-            .map(|(name, role)| AccountView {
-                name: name.into(),
-                role: role.into(),
-                may: may(role),
-                enabled: name != "second-line",
-                created: sample::moment(900_000),
-                me: name == "on-call",
-            })
-            .to_vec();
+        let accounts = [
+            ("on-call", "approver"),
+            ("lead", "admin"),
+            ("support-desk", "viewer"),
+            ("second-line", "responder"),
+        ]
+        .map(|(name, role)| AccountView {
+            id: format!("usr_{name}"),
+            name: name.into(),
+            role: role.into(),
+            may: may(role),
+            enabled: name != "second-line",
+            created: sample::moment(900_000),
+            me: name == "on-call",
+        })
+        .to_vec();
         let admin = Self { accounts, roles: roles(), error: None, can_admin: true };
         let reader = Self { can_admin: false, ..admin.clone() };
         let refused = Self {

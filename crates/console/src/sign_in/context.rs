@@ -24,8 +24,7 @@ impl Page for SignIn {
 impl SignIn {
     /// Plain, refused, nobody there yet.
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let plain =
-            Self { name: String::new(), next: "/".into(), error: None, needs_setup: false };
+        let plain = Self { name: String::new(), next: "/".into(), error: None, needs_setup: false };
         let refused = Self {
             name: "on-call".into(),
             error: Some("Name or password is wrong.".into()),

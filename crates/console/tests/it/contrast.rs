@@ -39,10 +39,9 @@ fn contrast(a: Rgb, b: Rgb) -> f64 {
 fn check(front: &str, back: &str, least: f64) {
     let pairs = pairs();
     let colour = |name: &str| *pairs.get(name).unwrap_or_else(|| panic!("--{name} is not a pair"));
-    for (theme, front_colour, back_colour) in [
-        ("light", colour(front)[0], colour(back)[0]),
-        ("dark", colour(front)[1], colour(back)[1]),
-    ] {
+    for (theme, front_colour, back_colour) in
+        [("light", colour(front)[0], colour(back)[0]), ("dark", colour(front)[1], colour(back)[1])]
+    {
         let ratio = contrast(front_colour, back_colour);
         assert!(ratio >= least, "{theme}: --{front} on --{back} is {ratio:.2}, needs {least}");
     }

@@ -1,0 +1,132 @@
+//! `/detections`: rules, and which of them act.
+
+use axum::extract::Query;
+use axum::response::{Html, Redirect};
+use quell_control::rules::RuleView as Rule;
+use quell_domain::rule::RuleMode;
+use serde::Deserialize;
+
+use crate::confirm::context::Confirm;
+use crate::consequence::Consequence;
+use crate::detections::context::{Detections, RuleView};
+use crate::http::{Failure, Posted, Signed};
+use crate::shell::Section;
+use crate::views::Choice;
+
+/// What the list is narrowed by.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filter {
+    q: String,
+}
+
+/// Which rule is to get which mode.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Change {
+    rule: String,
+    mode: String,
+}
+
+/// `GET /detections`
+pub(crate) async fn list(
+    by: Signed,
+    Query(filter): Query<Filter>,
+) -> Result<Html<String>, Failure> {
+    let mut rules = by.console.control.rules(&by.access).await?;
+    let all = rules.len();
+    let enforced = rules.iter().filter(|rule| rule.info.mode == RuleMode::Enforce).count();
+    let wanted = filter.q.trim().to_lowercase();
+    rules.retain(|rule| fits(rule, &wanted));
+    rules.sort_by_key(|rule| (std::cmp::Reverse(rule.info.severity), rule.info.title.clone()));
+    let content = Detections {
+        rules: rules.into_iter().map(view).collect(),
+        summary: format!("{all} rules: {enforced} enforced, {} in shadow", all - enforced),
+        refused: Vec::new(),
+        q: filter.q,
+        can_admin: by.viewer.can_admin,
+    };
+    by.page(Section::Detections, &content).await
+}
+
+fn fits(rule: &Rule, wanted: &str) -> bool {
+    let info = &rule.info;
+    [info.title.as_str(), &info.id, info.kind.title(), info.kind.as_str()]
+        .iter()
+        .any(|text| text.to_lowercase().contains(wanted))
+}
+
+fn view(rule: Rule) -> RuleView {
+    let info = rule.info;
+    let mut about = info.description;
+    if !info.false_positives.is_empty() {
+        about = format!(
+            "{about} Ordinary things that match as well: {}.",
+            info.false_positives.join("; ")
+        );
+    }
+    RuleView {
+        id: info.id,
+        title: info.title,
+        about,
+        kind_title: info.kind.title().into(),
+        severity: info.severity,
+        mode: info.mode.to_string(),
+        effect: info.effect.to_string(),
+        surface: if info.correlation { "counts".into() } else { info.direction.to_string() },
+        taxonomy: info.taxonomy,
+        source: match rule.setting {
+            Some(setting) => format!("{}, mode set by {}", info.pack, setting.actor),
+            None => info.pack,
+        },
+    }
+}
+
+/// `GET /detections/mode`: says what changing a rule's mode would do.
+pub(crate) async fn ask(by: Signed, Query(change): Query<Change>) -> Result<Html<String>, Failure> {
+    let rules = by.console.control.rules(&by.access).await?;
+    let rule = rules
+        .into_iter()
+        .find(|rule| rule.info.id == change.rule)
+        .ok_or_else(|| Failure::not_found("There is no such rule."))?;
+    let enforce = mode(&change.mode)? == RuleMode::Enforce;
+    let effect = rule.info.effect;
+    let (title, label, does) = if enforce {
+        ("Enforce", "Enforce", format!("A match has its effect: {effect}."))
+    } else {
+        (
+            "Put in shadow",
+            "Put in shadow",
+            format!("A match only reports that it would have had its effect: {effect}."),
+        )
+    };
+    let confirm = Confirm {
+        title: format!("{title}: {}", rule.info.title),
+        consequence: Some(Consequence {
+            does,
+            whom: "Every application whose traffic matches.".into(),
+            others: "Other rules stay as they are. Signals are raised in both modes.".into(),
+            until: "somebody changes it back".into(),
+            undo: "Change the mode again here.".into(),
+        }),
+        refused: None,
+        warning: None,
+        action: "/detections/mode".into(),
+        fields: vec![Choice::new("rule", change.rule), Choice::new("mode", change.mode)],
+        ask_reason: true,
+        label: label.into(),
+        tone: "main",
+        back: "/detections".into(),
+    };
+    by.page(Section::Detections, &confirm).await
+}
+
+/// `POST /detections/mode`
+pub(crate) async fn change(Posted { by, fields }: Posted) -> Result<Redirect, Failure> {
+    let (rule, mode) = (fields.get("rule"), mode(fields.get("mode"))?);
+    by.console.control.set_rule_mode(&by.access, rule, mode, fields.get("reason")).await?;
+    Ok(Redirect::to("/detections?done=mode"))
+}
+
+fn mode(text: &str) -> Result<RuleMode, Failure> {
+    text.parse().map_err(|_| Failure::invalid("A rule is in mode enforce or shadow."))
+}

@@ -1,35 +1,35 @@
 //! Process settings: one TOML file, strict keys, every default written down in
 //! `config.default.toml`, which is parsed first and thus cannot lie.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 /// The commented defaults.
-pub const DEFAULT: &str = include_str!("config.default.toml");
+pub(crate) const DEFAULT: &str = include_str!("config.default.toml");
 
 /// The whole file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where state lives.
-    pub data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Log level.
-    pub log: String,
+    pub(crate) log: String,
     /// Log format.
-    pub log_format: LogFormat,
+    pub(crate) log_format: LogFormat,
     /// The data plane.
-    pub gateway: GatewayConfig,
+    pub(crate) gateway: GatewayConfig,
     /// The control plane.
-    pub control: ControlConfig,
+    pub(crate) control: ControlConfig,
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// One object a line.
@@ -39,46 +39,46 @@ pub enum LogFormat {
 /// `[gateway]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GatewayConfig {
+pub(crate) struct GatewayConfig {
     /// Where clients connect.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Name in reports and logs.
-    pub name: String,
+    pub(crate) name: String,
     /// Control's base URL.
-    pub control_url: String,
+    pub(crate) control_url: String,
     /// Secret reference of the node token; empty: `node.token` in the data directory.
-    pub node_token: String,
+    pub(crate) node_token: String,
     /// Proxies that are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// Private hosts that webhooks may reach.
-    pub outbound_allow: Vec<String>,
+    pub(crate) outbound_allow: Vec<String>,
     /// Requests in flight.
-    pub concurrent: u32,
+    pub(crate) concurrent: u32,
     /// Connections.
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// Bytes of a head.
-    pub header_bytes: usize,
+    pub(crate) header_bytes: usize,
     /// Fields of a head.
-    pub header_fields: usize,
+    pub(crate) header_fields: usize,
     /// Drain time.
-    pub drain_seconds: u64,
+    pub(crate) drain_seconds: u64,
 }
 
 /// `[control]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ControlConfig {
+pub(crate) struct ControlConfig {
     /// Where API and console listen.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Database URL or secret reference; empty: SQLite in the data directory.
-    pub database: String,
+    pub(crate) database: String,
     /// Console links; empty: from `listen`.
-    pub public_url: String,
+    pub(crate) public_url: String,
 }
 
 impl Config {
     /// The defaults, with `path` on top if given.
-    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Self> {
         let mut table: toml::Table = DEFAULT.parse().context("the embedded defaults")?;
         if let Some(path) = path {
             let text = std::fs::read_to_string(path)
@@ -88,8 +88,10 @@ impl Config {
             overlay(&mut table, own);
         }
         let place = path.map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
-        let config: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
-            .map_err(|error| anyhow::anyhow!("{place}: at `{}`: {}", error.path(), error.inner()))?;
+        let config: Self =
+            serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
+                anyhow::anyhow!("{place}: at `{}`: {}", error.path(), error.inner())
+            })?;
         config.check().with_context(|| place)?;
         Ok(config)
     }
@@ -118,7 +120,7 @@ impl Config {
     }
 
     /// The database URL, with a secret reference resolved.
-    pub fn database_url(&self) -> anyhow::Result<String> {
+    pub(crate) fn database_url(&self) -> anyhow::Result<String> {
         let database = &self.control.database;
         if database.is_empty() {
             let path = self.data_dir.join("quell.db");
@@ -132,8 +134,31 @@ impl Config {
         Ok(database.clone())
     }
 
+    /// How commands on this machine reach control.
+    pub(crate) fn local_url(&self) -> String {
+        let listen = self.control.listen;
+        let ip = match listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, listen.port()))
+    }
+
+    /// The settings as they may be shown: without a password in the database's URL.
+    pub(crate) fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        if let Ok(mut url) = url::Url::parse(&self.control.database)
+            && url.password().is_some()
+            && url.set_password(Some("hidden")).is_ok()
+        {
+            shown.control.database = url.into();
+        }
+        shown
+    }
+
     /// How people reach the console.
-    pub fn public_url(&self) -> String {
+    pub(crate) fn public_url(&self) -> String {
         if self.control.public_url.is_empty() {
             format!("http://{}", self.control.listen)
         } else {
@@ -185,6 +210,16 @@ mod tests {
             let error = load(text).unwrap_err();
             assert!(error.contains(place), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn passwords_are_not_shown_and_wildcards_are_reached_over_loopback() {
+        let config = load(
+            "[control]\ndatabase = \"postgres://quell:pw@db/quell\"\nlisten = \"0.0.0.0:9601\"",
+        )
+        .unwrap();
+        assert_eq!(config.shown().control.database, "postgres://quell:hidden@db/quell");
+        assert_eq!(config.local_url(), "http://127.0.0.1:9601");
     }
 
     #[test]

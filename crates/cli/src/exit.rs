@@ -2,48 +2,80 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 /// Why a command failed, and with which exit code.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     code: u8,
     message: String,
+    /// The API's own stable code, where it refused.
+    problem: Option<String>,
 }
 
 impl Failure {
+    fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), problem: None }
+    }
+
     /// 1: something went wrong.
-    pub fn error(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into() }
+    pub(crate) fn error(message: impl Into<String>) -> Self {
+        Self::new(1, message)
     }
 
     /// 2: called wrongly.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self { code: 2, message: message.into() }
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(2, message)
     }
 
     /// 3: the server refused.
-    pub fn refused(message: impl Into<String>) -> Self {
-        Self { code: 3, message: message.into() }
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(3, message)
     }
 
     /// 4: the server cannot be reached.
-    pub fn unreachable(message: impl Into<String>) -> Self {
-        Self { code: 4, message: message.into() }
+    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(4, message)
     }
 
     /// 5: a check came out negative: findings in rules, a failed test, evidence that does not verify.
-    pub fn negative(message: impl Into<String>) -> Self {
-        Self { code: 5, message: message.into() }
+    pub(crate) fn negative(message: impl Into<String>) -> Self {
+        Self::new(5, message)
+    }
+
+    /// Adds the API's stable code.
+    pub(crate) fn with_problem(mut self, code: String) -> Self {
+        self.problem = Some(code);
+        self
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn with_help(mut self, help: &str) -> Self {
+        self.message.push('\n');
+        self.message.push_str(help);
+        self
+    }
+
+    /// The API's stable code, where it refused.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// What `--json` prints to standard error.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"error": self.message, "exit_code": self.code, "code": self.problem})
     }
 
     /// The exit code.
-    pub const fn code(&self) -> u8 {
+    pub(crate) const fn code(&self) -> u8 {
         self.code
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.problem.as_ref().map_or(Ok(()), |code| write!(f, " [{code}]"))
     }
 }
 

@@ -8,12 +8,12 @@ use anyhow::Context;
 use quell_domain::IdSource;
 
 /// The token gateways show to control.
-pub const NODE_TOKEN: &str = "node.token";
+pub(crate) const NODE_TOKEN: &str = "node.token";
 /// The token the command line shows to the API on the same machine.
-pub const ADMIN_TOKEN: &str = "admin.token";
+pub(crate) const ADMIN_TOKEN: &str = "admin.token";
 
 /// Makes the data directory, for its owner only.
-pub fn ensure_data_dir(dir: &Path) -> anyhow::Result<()> {
+pub(crate) fn ensure_data_dir(dir: &Path) -> anyhow::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -22,7 +22,12 @@ pub fn ensure_data_dir(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Reads the token in `name`, making it up first where it is missing.
-pub fn ensure_token(dir: &Path, name: &str, prefix: &str, ids: &dyn IdSource) -> anyhow::Result<String> {
+pub(crate) fn ensure_token(
+    dir: &Path,
+    name: &str,
+    prefix: &str,
+    ids: &dyn IdSource,
+) -> anyhow::Result<String> {
     let path = dir.join(name);
     match std::fs::read_to_string(&path) {
         Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),

@@ -1,0 +1,235 @@
+//! `quell rules`: detection rules and content. `lint` and `test` need no server.
+
+mod content;
+mod files;
+
+use std::path::PathBuf;
+
+use quell_detection::{Diagnostic, Level, RuleInfo, RuleSet, lint, run_examples};
+use quell_domain::rule::RuleMode;
+use quell_domain::snapshot::ContentFile;
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::client::segment;
+use crate::exit::Failure;
+use crate::output;
+
+const PATH: &str = "/api/v1/rules";
+
+/// `quell rules …`
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List the rules in force, or offline those shipped or of a folder.
+    List(Source),
+    /// Say what a rule looks for and what it does.
+    Explain {
+        /// The rule's id.
+        rule: String,
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Check content for mistakes. Offline; exit code 5 if there is an error.
+    Lint {
+        /// A folder with rules/ and patterns/, laid over what is shipped; without it, what is
+        /// shipped.
+        path: Option<PathBuf>,
+        /// Exit code 5 on warnings, too.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Run the examples that rules carry. Offline; exit code 5 if one fails.
+    Test {
+        /// A folder with rules/ and patterns/, laid over what is shipped.
+        path: Option<PathBuf>,
+    },
+    /// Let a rule report only (shadow) or act (enforce).
+    Mode {
+        /// The rule's id.
+        rule: String,
+        /// shadow or enforce.
+        #[arg(required_unless_present = "reset")]
+        mode: Option<RuleMode>,
+        /// Why.
+        #[arg(long, required_unless_present = "reset")]
+        reason: Option<String>,
+        /// Back to the mode it ships with.
+        #[arg(long, conflicts_with_all = ["mode", "reason"])]
+        reset: bool,
+    },
+    /// The content files that override or extend what is shipped.
+    #[command(subcommand)]
+    Content(content::ContentCommand),
+}
+
+/// Where rules come from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Source {
+    /// Offline: what is shipped with this binary.
+    #[arg(long)]
+    shipped: bool,
+    /// Offline: a folder with rules/ and patterns/, laid over what is shipped.
+    #[arg(long, value_name = "DIR", conflicts_with = "shipped")]
+    folder: Option<PathBuf>,
+}
+
+/// Runs `command`.
+pub(crate) async fn run(cx: &Context, command: RulesCommand) -> Result<(), Failure> {
+    match command {
+        RulesCommand::List(source) => {
+            let rules = views(cx, &source).await?;
+            cx.show(&Value::Array(rules), |rules| output::table(output::rows(rules, ""), &COLUMNS))
+        }
+        RulesCommand::Explain { rule, source } => {
+            let rules = views(cx, &source).await?;
+            let found = rules.iter().find(|view| view["info"]["id"] == rule.as_str());
+            let found = found.ok_or_else(|| {
+                Failure::usage(format!("there is no rule {rule:?}; see `quell rules list`"))
+            })?;
+            cx.show(found, |view| output::list(view, &FACTS))
+        }
+        RulesCommand::Lint { path, deny_warnings } => check(cx, path, deny_warnings),
+        RulesCommand::Test { path } => test(cx, path),
+        RulesCommand::Mode { rule, mode, reason, .. } => {
+            set_mode(cx, &rule, mode.zip(reason)).await
+        }
+        RulesCommand::Content(command) => content::run(cx, command).await,
+    }
+}
+
+const COLUMNS: [(&str, &str); 7] = [
+    ("ID", "/info/id"),
+    ("SEVERITY", "/info/severity"),
+    ("KIND", "/info/kind"),
+    ("MODE", "/info/mode"),
+    ("EFFECT", "/info/effect"),
+    ("DIRECTION", "/info/direction"),
+    ("TITLE", "/info/title"),
+];
+
+const FACTS: [(&str, &str); 18] = [
+    ("id", "/info/id"),
+    ("title", "/info/title"),
+    ("means", "/info/description"),
+    ("kind", "/info/kind"),
+    ("severity", "/info/severity"),
+    ("direction", "/info/direction"),
+    ("effect", "/info/effect"),
+    ("mode", "/info/mode"),
+    ("ships as", "/shipped_mode"),
+    ("changed by", "/setting/actor"),
+    ("because", "/setting/reason"),
+    ("runs", "/info/runs"),
+    ("counts others", "/info/correlation"),
+    ("facts", "/info/facts"),
+    ("false positives", "/info/false_positives"),
+    ("taxonomy", "/info/taxonomy"),
+    ("file", "/info/pack"),
+    ("sigma id", "/info/sigma_id"),
+];
+
+/// Rules as the API shows them, from wherever they are asked of.
+async fn views(cx: &Context, source: &Source) -> Result<Vec<Value>, Failure> {
+    if !source.shipped && source.folder.is_none() {
+        let rules = cx.client()?.get(PATH).await?;
+        return Ok(output::rows(&rules, "").to_vec());
+    }
+    let files = source.folder.as_deref().map(files::read).transpose()?.unwrap_or_default();
+    let view = |info: &RuleInfo| json!({"info": info, "shipped_mode": info.mode, "setting": null});
+    Ok(compiled(&files)?.rules().iter().map(view).collect())
+}
+
+fn compiled(on_top: &[ContentFile]) -> Result<RuleSet, Failure> {
+    RuleSet::with_overrides(on_top).map_err(|errors| Failure::negative(errors.to_string()))
+}
+
+fn check(cx: &Context, path: Option<PathBuf>, deny_warnings: bool) -> Result<(), Failure> {
+    let own = path.as_deref().map(files::read).transpose()?;
+    let mut all = quell_detection::content::embedded();
+    all.extend(own.iter().flatten().cloned());
+    let mut found = lint(&all);
+    if let Some(own) = &own {
+        // Warnings about what is shipped are not this author's.
+        let mine = |path: &str| own.iter().any(|file| file.path == path);
+        found.retain(|finding| finding.level == Level::Error || mine(&finding.path));
+    }
+    let checked = own.map_or(all.len(), |own| own.len());
+    let errors = found.iter().filter(|finding| finding.level == Level::Error).count();
+    let warnings = found.len() - errors;
+    let value = json!({
+        "files": checked, "errors": errors, "warnings": warnings,
+        "findings": found.iter().map(finding).collect::<Vec<_>>(),
+    });
+    cx.show(&value, |_| {
+        let mut lines: Vec<String> =
+            found.iter().map(|finding| output::plain(&finding.to_string())).collect();
+        lines.push(format!("{checked} files: {errors} errors, {warnings} warnings"));
+        lines.join("\n")
+    })?;
+    if errors > 0 || (deny_warnings && warnings > 0) {
+        return Err(Failure::negative("the content has findings"));
+    }
+    Ok(())
+}
+
+fn finding(finding: &Diagnostic) -> Value {
+    let level = if finding.level == Level::Error { "error" } else { "warning" };
+    json!({
+        "path": finding.path, "line": finding.line, "level": level, "rule": finding.rule,
+        "message": finding.message, "help": finding.help,
+    })
+}
+
+fn test(cx: &Context, path: Option<PathBuf>) -> Result<(), Failure> {
+    let own = path.as_deref().map(files::read).transpose()?.unwrap_or_default();
+    let rules = std::sync::Arc::new(compiled(&own)?);
+    let report = run_examples(&rules);
+    let value = serde_json::to_value(&report).map_err(anyhow::Error::from)?;
+    cx.show(&value, |_| {
+        let mut lines: Vec<String> = report
+            .failures
+            .iter()
+            .map(|failure| {
+                let (rule, number) = (&failure.rule, failure.number);
+                let matched = failure.matched.join(", ");
+                format!(
+                    "{rule}: {} example {number} failed; it matched [{matched}]",
+                    failure.expected
+                )
+            })
+            .collect();
+        for rule in &report.untested {
+            lines.push(format!("{rule}: lacks a positive or a negative example"));
+        }
+        lines.push(format!(
+            "{} rules, {} examples: {} failed, {} rules untested",
+            rules.rules().len(),
+            report.checked,
+            report.failures.len(),
+            report.untested.len()
+        ));
+        lines.join("\n")
+    })?;
+    if report.failures.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::negative(format!("{} examples failed", report.failures.len())))
+}
+
+async fn set_mode(
+    cx: &Context,
+    rule: &str,
+    choice: Option<(RuleMode, String)>,
+) -> Result<(), Failure> {
+    let path = format!("{PATH}/{}/mode", segment(rule));
+    let client = cx.client()?;
+    let Some((mode, reason)) = choice else {
+        client.delete(&path).await?;
+        return cx.done(&json!({"rule": rule, "mode": null}), &format!("{rule}: as it ships"));
+    };
+    if mode == RuleMode::Enforce {
+        cx.confirm(&format!("Let {rule} act on traffic?"))?;
+    }
+    client.put(&path, &json!({"mode": mode, "reason": reason})).await?;
+    cx.done(&json!({"rule": rule, "mode": mode}), &format!("{rule}: {mode}"))
+}

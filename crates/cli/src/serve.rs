@@ -46,7 +46,11 @@ pub struct ServeArgs {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub async fn run(args: &ServeArgs, config: &Config, config_path: Option<&PathBuf>) -> Result<(), Failure> {
+pub async fn run(
+    args: &ServeArgs,
+    config: &Config,
+    config_path: Option<&PathBuf>,
+) -> Result<(), Failure> {
     local::ensure_data_dir(&config.data_dir)?;
     let stop = lifecycle::stop_on_signals()?;
     if args.supervised {
@@ -108,7 +112,11 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// Starts a gateway in this process.
-pub fn start_gateway(config: &Config, world: &World, listener: TcpListener) -> anyhow::Result<Gateway> {
+pub fn start_gateway(
+    config: &Config,
+    world: &World,
+    listener: TcpListener,
+) -> anyhow::Result<Gateway> {
     let settings = &config.gateway;
     let token = if settings.node_token.is_empty() {
         let token = local::ensure_token(&config.data_dir, local::NODE_TOKEN, "qn_", &*world.ids)?;
@@ -149,19 +157,23 @@ pub fn start_gateway(config: &Config, world: &World, listener: TcpListener) -> a
 /// What `gateway.control_url` says when nobody set it: then control is where it listens.
 const DEFAULT_CONTROL_URL: &str = "http://127.0.0.1:8601";
 
-async fn run_control(config: &Config, world: &World, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run_control(
+    config: &Config,
+    world: &World,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let listener = bind(config.control.listen, "control.listen").await?;
     let control = start_control(config, world).await?;
     if let Some(link) = control.setup_link().await? {
         output::note(&format!(
-            "\nFirst start: create the administrator's account within {} hours at\n  {}/setup?token={}\n",
+            "\nFirst start: create the administrator's account within {} hours at\n  {}/setup/{}\n",
             SETUP_HOURS,
             config.public_url(),
             link.token
         ));
     }
     tracing::info!(address = %listener.local_addr()?, "control listening");
-    let serving = axum::serve(listener, router(&control));
+    let serving = axum::serve(listener, router(&control, world, &config.public_url()));
     serving.with_graceful_shutdown(stop.cancelled_owned()).await?;
     control.stop().await;
     Ok(())
@@ -191,6 +203,8 @@ pub async fn start_control(config: &Config, world: &World) -> anyhow::Result<Con
 }
 
 /// API and console on one port.
-pub fn router(control: &Control) -> Router {
-    quell_api::router(control.clone()).merge(quell_console::router(control.clone()))
+pub fn router(control: &Control, world: &World, public_url: &str) -> Router {
+    let secure = public_url.starts_with("https://");
+    let console = quell_console::Console::new(control.clone(), Arc::clone(&world.ids), secure);
+    quell_api::router(control.clone()).merge(quell_console::router(console))
 }

@@ -12,9 +12,7 @@ use quell_domain::application::{
     Application, FallbackIntent, PolicyAction, PolicyRule, PolicyTarget, ResponsePolicy, Upstream,
 };
 use quell_domain::measure::Target;
-use quell_domain::{
-    AccessRole, Actor, IncidentKind, Measure, MeasureState, Severity,
-};
+use quell_domain::{AccessRole, Actor, IncidentKind, Measure, MeasureState, Severity};
 use quell_gateway::Gateway;
 use quell_range::campaign::{self, CampaignTarget, Step};
 use quell_range::planted::Planted;
@@ -64,15 +62,19 @@ impl Cast {
         let password = password(world);
         prepare(&control, &range, &password).await?;
         let stop = CancellationToken::new();
-        let (router, stopped) = (serve::router(&control), stop.clone().cancelled_owned());
+        let (router, stopped) =
+            (serve::router(&control, world, &config.public_url()), stop.clone().cancelled_owned());
         let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(control_listener, router).with_graceful_shutdown(stopped).await {
+            if let Err(error) =
+                axum::serve(control_listener, router).with_graceful_shutdown(stopped).await
+            {
                 tracing::error!(%error, "the console's listener ended");
             }
         });
         let gateway = serve::start_gateway(&config, world, gateway_listener)?;
         let (world, seed) = (world.clone(), args.seed);
-        let cast = Self { range, gateway, control, console, serving, stop, password, data, world, seed };
+        let cast =
+            Self { range, gateway, control, console, serving, stop, password, data, world, seed };
         cast.wait_until_configured().await?;
         Ok(cast)
     }
@@ -117,21 +119,28 @@ impl Cast {
                 user: needed.user,
                 expires_at: None,
             };
-            keys.insert(needed.label, self.control.create_key(&Access::system(), new).await?.secret);
+            keys.insert(
+                needed.label,
+                self.control.create_key(&Access::system(), new).await?.secret,
+            );
         }
         self.wait_until_configured().await?;
         let mut target = CampaignTarget::new(&self.gateway_url());
-        target.secrets.extend(Planted::new(self.seed).all());
+        target.secrets.extend(Planted::new(self.seed).all().map(str::to_owned));
         target.keys = keys;
         Ok(target)
     }
 
     /// Waits until the gateway runs on the newest snapshot.
     async fn wait_until_configured(&self) -> anyhow::Result<()> {
-        self.wait(Duration::from_secs(20), "the gateway does not take up its configuration", async || {
-            let newest = self.control.snapshot().map_or(0, |snapshot| snapshot.epoch);
-            Ok(newest > 0 && self.gateway.epoch() >= newest)
-        })
+        self.wait(
+            Duration::from_secs(20),
+            "the gateway does not take up its configuration",
+            async || {
+                let newest = self.control.snapshot().map_or(0, |snapshot| snapshot.epoch);
+                Ok(newest > 0 && self.gateway.epoch() >= newest)
+            },
+        )
         .await
     }
 
@@ -140,7 +149,9 @@ impl Cast {
         let written = last_sequence(self.log_dir()).await?;
         self.wait(patience, "control does not catch up with the interaction log", async || {
             let nodes = self.control.nodes(&Access::system()).await?;
-            Ok(nodes.iter().any(|node| node.report.gateway == self.gateway.name() && node.read_to >= written))
+            Ok(nodes
+                .iter()
+                .any(|node| node.report.gateway == self.gateway.name() && node.read_to >= written))
         })
         .await
     }
@@ -271,7 +282,12 @@ pub(super) fn words(measure: &Measure) -> String {
         Target::Upstream { upstream } => format!("upstream {upstream}"),
         Target::Pattern { .. } => "a text pattern".to_owned(),
     };
-    format!("level {} {} on {target}, by {}", measure.effect.level(), measure.effect.name(), measure.actor)
+    format!(
+        "level {} {} on {target}, by {}",
+        measure.effect.level(),
+        measure.effect.name(),
+        measure.actor
+    )
 }
 
 /// 12 letters and digits without look-alikes.
@@ -284,6 +300,9 @@ fn password(world: &World) -> String {
 
 impl std::fmt::Debug for Cast {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cast").field("console", &self.console).field("ids", &Arc::as_ptr(&self.world.ids)).finish()
+        f.debug_struct("Cast")
+            .field("console", &self.console)
+            .field("ids", &Arc::as_ptr(&self.world.ids))
+            .finish()
     }
 }

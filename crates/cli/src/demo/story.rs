@@ -30,7 +30,9 @@ impl Narrator {
         } else {
             ProgressDrawTarget::stderr_with_hz(5)
         });
-        if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} [{bar:40}] {pos}/{len} requests") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{elapsed:>4} [{bar:40}] {pos}/{len} requests")
+        {
             bar.set_style(style.progress_chars("=> "));
         }
         Self { quiet, bar, begun: clock.ticks(), clock }
@@ -97,6 +99,9 @@ impl Narrator {
 
 impl std::fmt::Debug for Narrator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Narrator").field("quiet", &self.quiet).field("clock", &Arc::as_ptr(&self.clock)).finish()
+        f.debug_struct("Narrator")
+            .field("quiet", &self.quiet)
+            .field("clock", &Arc::as_ptr(&self.clock))
+            .finish()
     }
 }

@@ -121,10 +121,16 @@ impl Summary {
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         let kinds: BTreeSet<&str> = self.incidents.iter().map(|i| text(i, "kind")).collect();
         if kinds.len() < KINDS_PROMISED {
-            return Err(Failure::negative(format!("only {} kinds of incident: {kinds:?}", kinds.len())));
+            return Err(Failure::negative(format!(
+                "only {} kinds of incident: {kinds:?}",
+                kinds.len()
+            )));
         }
         if self.unverified > 0 || self.measures.is_empty() {
-            return Err(Failure::negative(format!("{} measures are not verified", self.unverified)));
+            return Err(Failure::negative(format!(
+                "{} measures are not verified",
+                self.unverified
+            )));
         }
         if !self.evidence_verified {
             return Err(Failure::negative("the evidence does not verify"));

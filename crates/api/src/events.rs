@@ -13,9 +13,12 @@ use tokio::sync::watch;
 use crate::problem::Result;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long one stream lasts. Then the client resumes with `Last-Event-ID`, and proves again who
+/// it is.
+const LIFETIME: Duration = Duration::from_mins(10);
 
 /// Streams changes as they are committed: `{seq, incident, kind, region}` with `id: seq`. Resumes
-/// after `Last-Event-ID`; without it, begins with the next change.
+/// after `Last-Event-ID`; without it, begins with the next change. Ends after ten minutes.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "incidents",
     params(("last-event-id" = Option<i64>, Header, description = "Resume after this event")),
@@ -28,7 +31,7 @@ pub(crate) async fn stream_events(
     let head = control.feed_head();
     let seen = last_event_id(&headers).unwrap_or(*head.borrow());
     let batches = stream::unfold(Feed { control, head, seen }, Feed::next);
-    let events = batches.flat_map(stream::iter).map(Ok);
+    let events = batches.flat_map(stream::iter).map(Ok).take_until(tokio::time::sleep(LIFETIME));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

@@ -3,12 +3,11 @@
 
 use axum::Json as Reply;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use quell_control::Control;
-use quell_control::interactions::{InteractionFilter, InteractionText};
-use quell_domain::interaction::Outcome;
-use quell_domain::{IncidentId, Interaction, InteractionId};
+use quell_control::interactions::{InteractionFilter, InteractionSummary, InteractionText};
+use quell_control::{Access, Control};
+use quell_domain::interaction::{Cut, Endpoint, Outcome};
+use quell_domain::{IncidentId, Interaction, InteractionId, Principal, Severity};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -46,17 +45,90 @@ pub(crate) struct WhichInteractions {
     limit: Option<u32>,
 }
 
+/// An exchange without its text.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InteractionSummary)]
+pub(crate) struct Summary {
+    /// Identity.
+    id: InteractionId,
+    /// The gateway whose log holds it.
+    gateway: String,
+    /// Its number in that log.
+    sequence: u64,
+    /// When it began.
+    at: Timestamp,
+    /// The application.
+    application: String,
+    /// The surface.
+    endpoint: Endpoint,
+    /// Whether it was a stream.
+    stream: bool,
+    /// Who.
+    principal: Principal,
+    /// The model asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    /// HTTP status.
+    status: u16,
+    /// What became of it.
+    outcome: Outcome,
+    /// The stream's end, if it was cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<Cut>,
+    /// Rules that matched, by title.
+    findings: Vec<String>,
+    /// The worst of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    /// Characters of request text.
+    request_chars: u64,
+    /// Characters of response text.
+    response_chars: u64,
+}
+
+impl From<InteractionSummary> for Summary {
+    fn from(from: InteractionSummary) -> Self {
+        Self {
+            id: from.id,
+            gateway: from.gateway,
+            sequence: from.sequence,
+            at: from.at,
+            application: from.application,
+            endpoint: from.endpoint,
+            stream: from.stream,
+            principal: from.principal,
+            model: from.model,
+            status: from.status,
+            outcome: from.outcome,
+            cut: from.cut,
+            findings: from.findings,
+            severity: from.severity,
+            request_chars: from.request_chars,
+            response_chars: from.response_chars,
+        }
+    }
+}
+
+async fn found(
+    control: &Control,
+    access: &Access,
+    filter: InteractionFilter,
+) -> Result<Reply<Vec<Summary>>> {
+    let found = control.interactions(access, filter).await?;
+    Ok(Reply(found.into_iter().map(Summary::from).collect()))
+}
+
 /// Lists exchanges without their text, newest first. Looks at the newest records only, up to a
 /// limit.
 #[utoipa::path(
     get, path = "/api/v1/interactions", tag = "interactions", params(WhichInteractions),
-    responses((status = 200, body = Vec<Object>))
+    responses((status = 200, body = [Summary]))
 )]
 pub(crate) async fn list_interactions(
     State(control): State<Control>,
     Caller(access): Caller,
     Query(which): Query<WhichInteractions>,
-) -> Result<Response> {
+) -> Result<Reply<Vec<Summary>>> {
     let WhichInteractions { application, user, session, outcome, rule, flagged, .. } = which;
     let limit = which.limit.unwrap_or(LIMIT) as usize;
     let (from, to, text) = (which.from, which.to, None);
@@ -72,7 +144,7 @@ pub(crate) async fn list_interactions(
         to,
         limit,
     };
-    Ok(Reply(control.interactions(&access, filter).await?).into_response())
+    found(&control, &access, filter).await
 }
 
 /// A search in text. In a body, so that the text stands in no log of addresses.
@@ -98,13 +170,13 @@ pub(crate) struct Search {
 /// Searches the text of exchanges, newest first. That it was searched is an event.
 #[utoipa::path(
     post, path = "/api/v1/interactions/search", tag = "interactions", request_body = Search,
-    responses((status = 200, body = Vec<Object>))
+    responses((status = 200, body = [Summary]))
 )]
 pub(crate) async fn search_interactions(
     State(control): State<Control>,
     Caller(access): Caller,
     Json(search): Json<Search>,
-) -> Result<Response> {
+) -> Result<Reply<Vec<Summary>>> {
     let filter = InteractionFilter {
         application: search.application,
         text: Some(search.text),
@@ -113,21 +185,21 @@ pub(crate) async fn search_interactions(
         limit: search.limit.unwrap_or(LIMIT) as usize,
         ..InteractionFilter::default()
     };
-    Ok(Reply(control.interactions(&access, filter).await?).into_response())
+    found(&control, &access, filter).await
 }
 
 /// Shows one exchange without its text.
 #[utoipa::path(
     get, path = "/api/v1/interactions/{interaction}", tag = "interactions",
     params(("interaction" = InteractionId, Path, description = "Its id")),
-    responses((status = 200, body = Object))
+    responses((status = 200, body = Summary))
 )]
 pub(crate) async fn show_interaction(
     State(control): State<Control>,
     Caller(access): Caller,
     Path(id): Path<InteractionId>,
-) -> Result<Response> {
-    Ok(Reply(control.interaction(&access, id).await?).into_response())
+) -> Result<Reply<Summary>> {
+    Ok(Reply(control.interaction(&access, id).await?.into()))
 }
 
 /// An exchange with everything recorded about it.

@@ -1,6 +1,8 @@
-//! The records control hands out, by the names of the store that keeps them.
+//! The records control takes and hands out, by the names of the store that keeps them. Types only:
+//! everything here goes through a control command.
 
 pub(crate) use quell_store::{
     Account, ApiKey, ApiToken, Approval, EvidenceItem, IncidentFilter, IncidentInteraction,
-    MeasureFilter, Page, PageRequest, RoleAssignment, SignalFilter, SignalRecord, Versioned,
+    MeasureFilter, Page, PageRequest, RoleAssignment, RuleSetting, SignalFilter, SignalRecord,
+    Versioned,
 };

@@ -2,28 +2,109 @@
 
 use axum::Json as Reply;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use quell_control::Control;
-use quell_domain::rule::RuleMode;
+use quell_control::rules::RuleView;
+use quell_domain::rule::{Direction, RuleEffect, RuleMode};
 use quell_domain::snapshot::ContentFile;
-use serde::Deserialize;
+use quell_domain::taxonomy::TaxonomyRef;
+use quell_domain::{IncidentKind, Severity};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::access::Caller;
 use crate::extract::{Json, Path};
 use crate::problem::Result;
+use crate::records::RuleSetting;
+
+/// A rule in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Rule {
+    /// What is known about it, with the mode in force.
+    info: Info,
+    /// The mode it ships with.
+    shipped_mode: RuleMode,
+    /// A person's choice about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    setting: Option<RuleSetting>,
+}
+
+/// What is known about a rule.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RuleInfo)]
+struct Info {
+    /// Its name: what signals and causes carry.
+    id: String,
+    /// The Sigma UUID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sigma_id: Option<String>,
+    /// What a match means.
+    title: String,
+    /// More about it.
+    description: String,
+    /// Ordinary things that match as well.
+    false_positives: Vec<String>,
+    /// What sort of incident a match suggests.
+    kind: IncidentKind,
+    /// How bad.
+    severity: Severity,
+    /// Whether its effect is carried out.
+    mode: RuleMode,
+    /// What a match does.
+    effect: RuleEffect,
+    /// Which way the text goes.
+    direction: Direction,
+    /// Framework references.
+    taxonomy: Vec<TaxonomyRef>,
+    /// The content file it comes from.
+    pack: String,
+    /// `inline` while the exchange passes, or `after_exchange`.
+    #[schema(value_type = String)]
+    runs: Value,
+    /// Whether it counts other rules over time.
+    correlation: bool,
+    /// Whether it is only counted by correlations and raises no signal itself.
+    counted_only: bool,
+    /// Facts it rests on; a trailing `*` stands for any ending.
+    facts: Vec<String>,
+}
+
+impl From<RuleView> for Rule {
+    fn from(view: RuleView) -> Self {
+        let RuleView { info, shipped_mode, setting } = view;
+        let info = Info {
+            id: info.id,
+            sigma_id: info.sigma_id,
+            title: info.title,
+            description: info.description,
+            false_positives: info.false_positives,
+            kind: info.kind,
+            severity: info.severity,
+            mode: info.mode,
+            effect: info.effect,
+            direction: info.direction,
+            taxonomy: info.taxonomy,
+            pack: info.pack,
+            runs: json!(info.runs),
+            correlation: info.correlation,
+            counted_only: info.counted_only,
+            facts: info.facts,
+        };
+        Self { info, shipped_mode, setting }
+    }
+}
 
 /// Lists every rule in force, with the mode it ships with and the one a person chose.
 #[utoipa::path(
     get, path = "/api/v1/rules", tag = "rules",
-    responses((status = 200, body = Vec<Object>))
+    responses((status = 200, body = [Rule]))
 )]
 pub(crate) async fn list_rules(
     State(control): State<Control>,
     Caller(access): Caller,
-) -> Result<Response> {
-    Ok(Reply(control.rules(&access).await?).into_response())
+) -> Result<Reply<Vec<Rule>>> {
+    Ok(Reply(control.rules(&access).await?.into_iter().map(Rule::from).collect()))
 }
 
 /// A rule's new mode.

@@ -92,7 +92,7 @@ async fn lists_are_filtered_and_paged() {
 }
 
 #[tokio::test]
-async fn merged_incidents_name_each_other() {
+async fn a_declared_incident_is_not_merged_any_more() {
     let lab = Lab::new().await;
     lab.application().await;
     let ada = lab.token(AccessRole::Responder).await;
@@ -100,10 +100,10 @@ async fn merged_incidents_name_each_other() {
     let path = format!("/api/v1/incidents/{second}/changes");
     let nowhere = lab.post(&ada, &path, json!({"event": "merge"})).await;
     assert_eq!((nowhere.status.as_u16(), nowhere.code()), (422, "invalid_field"));
-    let merged = lab.post(&ada, &path, json!({"event": "dismiss", "reason": "the same"})).await;
-    assert!(merged.status.is_client_error() || merged.status.is_success());
-    let target = lab.get(&ada, &format!("/api/v1/incidents/{first}")).await;
-    assert_eq!(target.body["incident"]["number"], first);
+    let unknown = lab.post(&ada, &path, json!({"event": "merge", "into": "INC-1999-0001"})).await;
+    assert_eq!((unknown.status.as_u16(), unknown.code()), (404, "not_found"));
+    let late = lab.post(&ada, &path, json!({"event": "merge", "into": first})).await;
+    assert_eq!((late.status.as_u16(), late.code()), (409, "incident.state"));
 }
 
 #[tokio::test]

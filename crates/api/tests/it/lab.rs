@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use quell_api::{CSRF_HEADER, SESSION_COOKIE, router};
 use quell_control::tokens::NewToken;
 use quell_control::{Access, Control, ControlOptions};
-use quell_domain::AccessRole;
+use quell_domain::{AccessRole, InteractionId, SystemClock, SystemIds};
+use quell_lake::{LogWriter, WriterOptions};
 use quell_testkit::ManualClock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -23,7 +24,7 @@ const START: i64 = 1_777_636_800;
 pub(crate) struct Lab {
     pub(crate) control: Control,
     pub(crate) app: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// How a caller proves who they are.
@@ -40,6 +41,7 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    pub(crate) bytes: bytes::Bytes,
 }
 
 impl Reply {
@@ -54,14 +56,14 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/quell.db?mode=rwc", folder.path().display());
         let clock = Arc::new(ManualClock::at(Timestamp::from_second(START).unwrap()));
-        let ids = Arc::new(quell_domain::SystemIds::new(clock.clone()));
+        let ids = Arc::new(SystemIds::new(clock.clone()));
         let options = ControlOptions {
             background: false,
             ..ControlOptions::new(&url, folder.path().to_owned(), clock, ids)
         };
         let control = Control::start(options).await.unwrap();
         let app = router(control.clone());
-        Self { control, app, _folder: folder }
+        Self { control, app, folder }
     }
 
     /// A token with `role`.
@@ -87,6 +89,26 @@ impl Lab {
         let reply = self.call(&As::Nobody, Method::POST, "/api/v1/session", Some(given)).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         session_of(&reply)
+    }
+
+    /// Records an exchange of `support-bot` as a gateway does. Gives its id.
+    pub(crate) async fn exchange(&self, user: &str, text: &str) -> String {
+        let id = InteractionId::new(&SystemIds::new(Arc::new(SystemClock::new()))).to_string();
+        let record = json!({
+            "schema": 1, "id": id, "gateway": "gw-1", "application": "support-bot",
+            "endpoint": "chat_completions", "path": "/v1/chat/completions", "stream": false,
+            "started_at": self.control.now(), "timing": {}, "usage": {}, "digests": {},
+            "principal": {"user": {"value": user, "grade": "authenticated"}},
+            "status": 200, "outcome": "allowed", "epoch": 1,
+            "request_chars": text.len(), "response_chars": 0,
+            "request": [{
+                "field": "/messages/0/content", "role": "user", "part": "content", "text": text,
+            }],
+        });
+        let dir = quell_lake::log_dir(&self.folder.path().join("lake"), "gw-1");
+        let (log, _) = LogWriter::open(&dir, "gw-1", WriterOptions::default()).unwrap();
+        log.append(record.to_string().into_bytes()).unwrap().await.unwrap();
+        id
     }
 
     /// An application `support-bot` with an upstream.
@@ -132,7 +154,7 @@ impl Lab {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status: parts.status, headers: parts.headers, body }
+        Reply { status: parts.status, headers: parts.headers, body, bytes }
     }
 }
 

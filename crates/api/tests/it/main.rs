@@ -9,3 +9,4 @@ mod lab;
 mod nodes;
 mod people;
 mod strictness;
+mod text;

@@ -44,6 +44,7 @@ async fn rules_are_listed_and_switched() {
     assert_eq!(lab.put(&admin, &path, shadow).await.status, StatusCode::NO_CONTENT);
     let rules = lab.get(&admin, "/api/v1/rules").await;
     assert_eq!(rules.body[0]["setting"]["reason"], "too loud");
+    assert_eq!(rules.body[0]["info"]["mode"], "shadow");
     assert_eq!(lab.delete(&admin, &path).await.status, StatusCode::NO_CONTENT);
     let broken = json!({"path": "rules/own.yaml", "text": "title: [unclosed"});
     let refused = lab.put(&admin, "/api/v1/content", broken).await;

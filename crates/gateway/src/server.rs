@@ -41,6 +41,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
             tracing::warn!(limit = shared.options.connections, "connection refused: at the limit");
             continue;
         };
+        // Without it a token waits until the client has acknowledged the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's delay");
+        }
         let serving = Arc::clone(&shared);
         let service = service_fn(move |request: Request<Incoming>| {
             let shared = Arc::clone(&serving);

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use quell_wire::{Delta, Frame};
 
 use crate::record::replaced_within;
+use crate::unescape::UNESCAPED;
 
 /// The frames that wait, and how far each field has got.
 #[derive(Debug, Default)]
@@ -123,7 +124,9 @@ impl HeldFrames {
             let Some(field) = self.fields.get_mut(&piece.field) else { continue };
             if !piece.repeat {
                 field.delivered = piece.end();
-                self.delivered_chars += piece.text.chars().count() as u64;
+                if !piece.field.ends_with(UNESCAPED) {
+                    self.delivered_chars += piece.text.chars().count() as u64;
+                }
             }
             let touched =
                 field.redactions.iter().any(|r| r.start < piece.end() && piece.start < r.end);

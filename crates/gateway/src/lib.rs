@@ -24,6 +24,7 @@ mod shared;
 mod stream;
 mod sync;
 mod token;
+mod unescape;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -26,6 +26,7 @@ use crate::body::{ReplyBody, STREAM_QUEUE};
 use crate::exchange::{Exchange, Stop};
 use crate::forward::{self, Forwarded, UpstreamBody};
 use crate::held::HeldFrames;
+use crate::unescape::{UNESCAPED, Unescaper};
 use crate::{record, reply};
 
 /// Starts the reply and the pump behind it.
@@ -69,6 +70,8 @@ struct Pump {
     repeats: u32,
     tool_fields: HashSet<String>,
     tools_noted: HashSet<String>,
+    /// Readers of tool arguments, by field.
+    unescapers: HashMap<String, Unescaper>,
 }
 
 impl Pump {
@@ -89,6 +92,7 @@ impl Pump {
             repeats: 0,
             tool_fields: HashSet::new(),
             tools_noted: HashSet::new(),
+            unescapers: HashMap::new(),
             exchange,
         }
     }
@@ -159,6 +163,7 @@ impl Pump {
                 Err(error) => return self.unreadable(&error),
             };
             let deltas = self.own_repeats(deltas);
+            let deltas = self.with_unescaped(deltas);
             let inspected: Vec<_> = deltas
                 .iter()
                 .filter(|delta| !delta.repeat)
@@ -242,10 +247,29 @@ impl Pump {
         deltas
     }
 
+    /// Adds to every piece of tool arguments what it says once its escapes are resolved.
+    fn with_unescaped(&mut self, deltas: Vec<Delta>) -> Vec<Delta> {
+        let mut all = Vec::with_capacity(deltas.len());
+        for delta in deltas {
+            let unescaped = (delta.part == "tool_arguments" && !delta.repeat).then(|| Delta {
+                field: format!("{}{UNESCAPED}", delta.field),
+                pointer: format!("{}{UNESCAPED}", delta.pointer),
+                text: self.unescapers.entry(delta.field.clone()).or_default().push(&delta.text),
+                ..delta.clone()
+            });
+            all.push(delta);
+            all.extend(unescaped);
+        }
+        all
+    }
+
     /// Tells the inspection about tools the model has begun to call: a name is complete when its
     /// arguments begin.
     fn note_tool_calls(&mut self, field: &str, part: &str) -> ControlFlow<End> {
-        if part != "tool_arguments" || !self.tool_fields.insert(field.to_owned()) {
+        if part != "tool_arguments"
+            || field.ends_with(UNESCAPED)
+            || !self.tool_fields.insert(field.to_owned())
+        {
             return ControlFlow::Continue(());
         }
         for call in self.reader.summary().tool_calls {

@@ -307,18 +307,20 @@ impl Forwarded {
         if endpoint == Endpoint::Forwarded || endpoint == Endpoint::Models {
             return Ok(whole(None, ParsedResponse::default()));
         }
-        if !(200..300).contains(&self.status) {
-            let text = String::from_utf8_lossy(&raw).into_owned();
-            let field = TextField {
-                field: String::new(),
-                role: Role::Assistant,
-                part: "error".into(),
-                text,
-            };
-            return Ok(whole(None, ParsedResponse { fields: vec![field], ..Default::default() }));
-        }
+        let failed = !(200..300).contains(&self.status);
         match quell_wire::parse_response(endpoint, &raw) {
             Ok((body, parsed)) => Ok(whole(Some(body), parsed)),
+            // An error in words of its own.
+            Err(_) if failed => {
+                let text = String::from_utf8_lossy(&raw).into_owned();
+                let field = TextField {
+                    field: String::new(),
+                    role: Role::Assistant,
+                    part: "error".into(),
+                    text,
+                };
+                Ok(whole(None, ParsedResponse { fields: vec![field], ..Default::default() }))
+            }
             Err(error) => {
                 tracing::warn!(interaction.id = %exchange.record.id, %error, "unparseable response");
                 exchange.unjudged("unparseable")?;

@@ -1,5 +1,6 @@
 //! People: accounts, passwords, sessions, the first administrator.
 
+mod invite;
 mod password;
 mod session;
 mod setup;
@@ -105,14 +106,13 @@ impl Control {
         password: &str,
         role: AccessRole,
     ) -> Result<Account, Refused> {
-        let fits = |b: u8| {
-            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_' | b'@')
-        };
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) || name == "system" {
-            return Err(Refused::invalid("account.name", "a name is 1 to 64 of a-z 0-9 - . _ @"));
-        }
+        check_name(name)?;
         let password_hash = password::hash(password, self.ids()).await?;
-        Ok(Account {
+        Ok(self.blank_account(name, password_hash, role))
+    }
+
+    fn blank_account(&self, name: &str, password_hash: String, role: AccessRole) -> Account {
+        Account {
             id: AccountId::new(self.ids().as_ref()),
             name: name.to_owned(),
             password_hash,
@@ -120,6 +120,16 @@ impl Control {
             disabled: false,
             created_at: self.now(),
             version: 1,
-        })
+        }
     }
+}
+
+fn check_name(name: &str) -> Result<(), Refused> {
+    let fits = |b: u8| {
+        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_' | b'@')
+    };
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(fits) || name == "system" {
+        return Err(Refused::invalid("account.name", "a name is 1 to 64 of a-z 0-9 - . _ @"));
+    }
+    Ok(())
 }

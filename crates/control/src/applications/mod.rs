@@ -5,8 +5,8 @@ mod upstreams;
 
 pub use keys::{NewKey, NewKeyReceipt};
 
-use quell_domain::AccessRole;
 use quell_domain::application::Application;
+use quell_domain::{AccessRole, Measure, MeasureState};
 use quell_response::policy;
 use quell_store::{Read, Versioned};
 use serde_json::json;
@@ -69,7 +69,8 @@ impl Control {
         access.require(AccessRole::Admin)?;
         let mut unit = self.unit(&access.actor).await?;
         let measures = unit.current_measures().await?;
-        if measures.iter().any(|m| m.application == name && m.state.in_force()) {
+        let holds = |m: &Measure| m.state.in_force() || m.state == MeasureState::Lifting;
+        if measures.iter().any(|measure| measure.application == name && holds(measure)) {
             return Err(Refused::state(
                 "application.contained",
                 "the application has measures in force; lift them first",

@@ -37,6 +37,8 @@ pub(crate) struct Ingest {
     readers: HashMap<PathBuf, Arc<Mutex<LogReader>>>,
     /// By application: the engine, and the rules it was made with.
     correlators: HashMap<String, (Arc<RuleSet>, Correlator)>,
+    /// By application: the digest of the engine's state as it was last saved.
+    saved: HashMap<String, String>,
     /// By incident: what grouping and severity need to know beyond the record.
     known: HashMap<IncidentId, Known>,
 }
@@ -85,6 +87,7 @@ impl Control {
             Err(error) => {
                 // The transaction is gone; so is whatever was counted for it.
                 ingest.correlators.clear();
+                ingest.saved.clear();
                 ingest.known.clear();
                 Err(error)
             }

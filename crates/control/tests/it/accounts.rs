@@ -92,6 +92,25 @@ async fn the_last_administrator_stays() {
 }
 
 #[tokio::test]
+async fn an_invited_person_sets_the_password() {
+    let lab = Lab::new().await;
+    set_up(&lab).await;
+    let access = person("root", AccessRole::Admin);
+    let (made, link) = lab.control.invite(&access, "ada", AccessRole::Responder).await.unwrap();
+    assert!(lab.control.sign_in("ada", "none").await.is_err());
+    let cookie = lab.control.accept_link(&link.token, PASSWORD).await.unwrap();
+    assert_eq!(lab.control.session(&cookie).await.unwrap().account.id, made.id);
+    let again = lab.control.accept_link(&link.token, PASSWORD).await.unwrap_err();
+    assert_eq!(again.code(), "account.link");
+    lab.control.sign_in("ada", PASSWORD).await.unwrap();
+    let late = lab.control.password_link(&access, made.id).await.unwrap();
+    lab.advance(72 * 3_600);
+    assert!(lab.control.accept_link(&late.token, PASSWORD).await.is_err());
+    let setup = lab.control.setup_token_works(&late.token).await.unwrap();
+    assert!(!setup);
+}
+
+#[tokio::test]
 async fn a_token_reaches_no_further_than_its_owner() {
     let lab = Lab::new().await;
     set_up(&lab).await;

@@ -109,6 +109,16 @@ async fn one_technique_by_several_users_is_one_incident_that_spreads() {
 }
 
 #[tokio::test]
+async fn rules_in_shadow_mode_open_nothing() {
+    let lab = Lab::new().await;
+    let mut quiet = lab.jailbreak("mallory");
+    quiet.signals[0].mode = quell_domain::rule::RuleMode::Shadow;
+    lab.see(&quiet).await;
+    assert_eq!(lab.signal_count().await, 1, "it is kept and shown");
+    assert!(lab.incidents().await.is_empty() && lab.measures().await.is_empty());
+}
+
+#[tokio::test]
 async fn reading_the_log_again_changes_nothing() {
     let lab = Lab::with_policy(policy(PolicyAction::Apply, 1, PolicyTarget::Principal)).await;
     for user in ["mallory", "trudy", "mallory", "oscar"] {

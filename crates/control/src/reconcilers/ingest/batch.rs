@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quell_detection::{Correlator, RuleSet};
+use quell_domain::canonical::sha256_hex;
 use quell_domain::{Actor, Principal, Signal};
 use quell_store::SignalRecord;
 
@@ -40,8 +41,12 @@ impl Control {
             }
         }
         for application in touched {
-            if let Some((_, correlator)) = ingest.correlators.get(&application) {
-                unit.put_correlator_snapshot(&application, &correlator.snapshot()).await?;
+            let Some((_, correlator)) = ingest.correlators.get(&application) else { continue };
+            let state = correlator.snapshot();
+            let digest = sha256_hex(&state);
+            if ingest.saved.get(&application) != Some(&digest) {
+                unit.put_correlator_snapshot(&application, &state).await?;
+                ingest.saved.insert(application, digest);
             }
         }
         unit.put_log_cursor(gateway, last.max(cursor)).await?;

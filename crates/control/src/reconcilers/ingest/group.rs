@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
+use quell_domain::rule::RuleMode;
 use quell_domain::{Actor, IncidentRecord, IncidentState, Severity, Signal};
 use quell_store::{IncidentInteraction, PageRequest, SignalFilter};
 use quell_triage::{
@@ -51,11 +52,17 @@ impl Control {
         new: &[Signal],
     ) -> Result<(), Refused> {
         let interaction = &logged.interaction;
+        // Rules in shadow mode are watched, not believed: alone they open and change nothing.
+        let live: Vec<Signal> =
+            new.iter().filter(|signal| signal.mode == RuleMode::Enforce).cloned().collect();
+        if live.is_empty() {
+            return Ok(());
+        }
         let found = classify(new);
         let candidate = Candidate {
             application: &interaction.application,
             kind: found.kind,
-            rules: new.iter().map(|signal| signal.rule.as_str()).collect(),
+            rules: live.iter().map(|signal| signal.rule.as_str()).collect(),
             principal: &interaction.principal,
             at: interaction.started_at,
         };
@@ -77,20 +84,20 @@ impl Control {
             sequence: logged.sequence,
             at: interaction.started_at,
             principal: interaction.principal.clone(),
-            why: new.first().map(|signal| signal.title.clone()).unwrap_or_default(),
+            why: live.first().map(|signal| signal.title.clone()).unwrap_or_default(),
         };
         let linked = unit.link_interaction(&link).await?;
         note(&mut grouped, logged, new, unit).await?;
         let known = ingest.known.entry(id).or_default();
-        known.rules.extend(new.iter().map(|signal| signal.rule.clone()));
-        let this = Impact::of(interaction, new);
+        known.rules.extend(live.iter().map(|signal| signal.rule.clone()));
+        let this = Impact::of(interaction, &live);
         known.impact = known.impact.and(Impact { interactions: u64::from(linked), ..this });
         if grouped.opened {
             known.ruled = Some(grouped.incident.severity);
         }
         let known = known.clone();
         let raised = self.judge(ingest, unit, &mut grouped, &known, this).await?;
-        self.store_group(unit, &mut grouped, logged, new).await?;
+        self.store_group(unit, &mut grouped, logged, &live).await?;
         if grouped.opened || grouped.spread || raised {
             self.respond(unit, &grouped.incident, interaction).await?;
         }
@@ -176,7 +183,7 @@ async fn recall(unit: &mut Unit<'_>, incident: &IncidentRecord) -> Result<Known,
     let mut known = Known::default();
     let filter = SignalFilter { incident: Some(incident.id), ..SignalFilter::default() };
     let signals = unit.signals(&filter, &PageRequest::first(SIGNALS_MAX)).await?;
-    for record in signals.items {
+    for record in signals.items.into_iter().filter(|r| r.signal.mode == RuleMode::Enforce) {
         known.impact.signal_severity =
             known.impact.signal_severity.max(Some(record.signal.severity));
         known.rules.insert(record.signal.rule);

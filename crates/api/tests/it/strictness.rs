@@ -38,6 +38,14 @@ async fn every_mistake_has_its_own_code() {
         (Method::GET, "/api/v1/measures/nonsense", "", 404, "malformed_id", "mea_"),
         (Method::GET, "/api/v1/nothing", "", 404, "no_such_path", "openapi.json"),
         (Method::GET, "/api/v2/incidents", "", 404, "no_such_path", "openapi.json"),
+        (
+            Method::DELETE,
+            "/api/v1/content/rules%2Fown.yaml",
+            "",
+            404,
+            "not_found",
+            "rules/own.yaml",
+        ),
         (Method::PATCH, declare, "", 405, "no_such_method", "openapi.json"),
         (
             Method::PUT,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::render::Page;
 use crate::sample;
+use crate::views::Pager;
 
 /// The rules page.
 #[derive(Debug, Clone, Serialize)]
@@ -16,6 +17,8 @@ pub struct Detections {
     pub summary: String,
     /// Rules that could not be loaded, with the reason.
     pub refused: Vec<String>,
+    /// Other pages.
+    pub pager: Pager,
     /// Text the list is narrowed by.
     pub q: String,
     /// Whether the viewer may switch modes.
@@ -118,6 +121,7 @@ impl Detections {
                 .to_vec(),
             summary: "5 rules: 4 enforced, 1 in shadow".into(),
             refused: Vec::new(),
+            pager: Pager { summary: "1 to 5 of 5 rules".into(), ..Pager::default() },
             q: String::new(),
             can_admin: true,
         };

@@ -9,15 +9,19 @@ use serde::Deserialize;
 use crate::confirm::context::Confirm;
 use crate::consequence::Consequence;
 use crate::detections::context::{Detections, RuleView};
-use crate::http::{Failure, Posted, Signed};
+use crate::http::{Failure, Posted, Signed, link};
 use crate::shell::Section;
-use crate::views::Choice;
+use crate::views::{Choice, Pager};
+
+/// Rules of a page.
+const ROWS: usize = 20;
 
 /// What the list is narrowed by.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Filter {
     q: String,
+    page: usize,
 }
 
 /// Which rule is to get which mode.
@@ -38,8 +42,20 @@ pub(crate) async fn list(
     let wanted = filter.q.trim().to_lowercase();
     rules.retain(|rule| fits(rule, &wanted));
     rules.sort_by_key(|rule| (std::cmp::Reverse(rule.info.severity), rule.info.title.clone()));
+    let found = rules.len();
+    let first = filter.page.saturating_mul(ROWS).min(found);
+    let last = first.saturating_add(ROWS).min(found);
+    let at = |page: usize| {
+        let page = if page == 0 { String::new() } else { page.to_string() };
+        link("/detections", &[("q", filter.q.trim()), ("page", &page)])
+    };
     let content = Detections {
-        rules: rules.into_iter().map(view).collect(),
+        pager: Pager {
+            summary: format!("{} to {last} of {found} rules", (first + 1).min(last)),
+            previous: (first > 0).then(|| at(0)),
+            next: (last < found).then(|| at(filter.page + 1)),
+        },
+        rules: rules.drain(first..last).map(view).collect(),
         summary: format!("{all} rules: {enforced} enforced, {} in shadow", all - enforced),
         refused: Vec::new(),
         q: filter.q,

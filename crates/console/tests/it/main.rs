@@ -1,4 +1,6 @@
 //! What must hold for every screen: strictness, security, weight, contrast.
 
+mod browser;
 mod contrast;
 mod html;
+mod live;

@@ -102,7 +102,7 @@ pub(crate) async fn serve(
 /// What comes out of the last phase before delivery.
 enum Delivery {
     /// A whole response, inspected.
-    Whole(forward::WholeResponse),
+    Whole(Box<forward::WholeResponse>),
     /// A stream that has begun.
     Stream(Forwarded),
 }
@@ -199,7 +199,7 @@ impl Exchange {
         let mut whole = forwarded.collect(self).await?;
         self.obey_newer_table()?;
         self.inspect_response(&mut whole)?;
-        Ok(Delivery::Whole(whole))
+        Ok(Delivery::Whole(Box::new(whole)))
     }
 
     // --- identify
@@ -453,14 +453,12 @@ impl Exchange {
             analyse(self, &context, &mut budget)
         }));
         self.budget = budget;
-        match findings {
-            Ok(findings) => Ok(findings),
-            Err(_) => {
-                tracing::error!(interaction.id = %self.record.id, "an analyzer panicked");
-                self.unjudged("analyzer_failure")?;
-                Ok(Findings::default())
-            }
+        if let Ok(findings) = findings {
+            return Ok(findings);
         }
+        tracing::error!(interaction.id = %self.record.id, "an analyzer panicked");
+        self.unjudged("analyzer_failure")?;
+        Ok(Findings::default())
     }
 
     /// Takes findings into the record and decides. Returns what must be redacted.
@@ -524,7 +522,7 @@ impl Exchange {
             Delivery::Whole(whole) => {
                 let (status, headers, body) = whole.into_parts(&mut self.record);
                 match self.settle(status).await {
-                    Ok(()) => Delivered::Reply(reply::whole(status, headers, body, self)),
+                    Ok(()) => Delivered::Reply(reply::whole(status, &headers, body, self)),
                     Err(stop) => Delivered::Stopped(stop),
                 }
             }

@@ -291,10 +291,10 @@ impl Forwarded {
                 ));
             }
         };
-        self.parse(exchange, raw)
+        self.parse(exchange, &raw)
     }
 
-    fn parse(&self, exchange: &mut Exchange, raw: Bytes) -> Result<WholeResponse, Stop> {
+    fn parse(&self, exchange: &mut Exchange, raw: &Bytes) -> Result<WholeResponse, Stop> {
         let whole = |body, parsed| WholeResponse {
             status: self.status,
             headers: self.headers.clone(),
@@ -308,11 +308,11 @@ impl Forwarded {
             return Ok(whole(None, ParsedResponse::default()));
         }
         let failed = !(200..300).contains(&self.status);
-        match quell_wire::parse_response(endpoint, &raw) {
+        match quell_wire::parse_response(endpoint, raw) {
             Ok((body, parsed)) => Ok(whole(Some(body), parsed)),
             // An error in words of its own.
             Err(_) if failed => {
-                let text = String::from_utf8_lossy(&raw).into_owned();
+                let text = String::from_utf8_lossy(raw).into_owned();
                 let field = TextField {
                     field: String::new(),
                     role: Role::Assistant,
@@ -339,14 +339,12 @@ impl WholeResponse {
     /// Replaces `ranges` of the field at `pointer`. False: it could not be done.
     pub(crate) fn redact(&mut self, pointer: &str, ranges: &[Range<usize>]) -> bool {
         self.altered = true;
-        match self.body.as_mut() {
-            Some(body) => quell_wire::redact_field(body, pointer, ranges, reply::REDACTED),
-            None => {
-                let text = String::from_utf8_lossy(&self.raw).into_owned();
-                let redacted = quell_wire::redact::replace(&text, ranges, reply::REDACTED);
-                redacted.map(|text| self.raw = Bytes::from(text)).is_some()
-            }
+        if let Some(body) = self.body.as_mut() {
+            return quell_wire::redact_field(body, pointer, ranges, reply::REDACTED);
         }
+        let text = String::from_utf8_lossy(&self.raw).into_owned();
+        let redacted = quell_wire::redact::replace(&text, ranges, reply::REDACTED);
+        redacted.map(|text| self.raw = Bytes::from(text)).is_some()
     }
 
     /// Status, headers and body as they leave; notes the digests if they were altered.

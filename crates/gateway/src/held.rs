@@ -97,7 +97,7 @@ impl HeldFrames {
                 break;
             }
             if let Some(frame) = self.queue.pop_front() {
-                self.deliver(frame, &mut ready);
+                self.deliver(&frame, &mut ready);
             }
         }
         ready
@@ -118,7 +118,7 @@ impl HeldFrames {
         self.dropped
     }
 
-    fn deliver(&mut self, held: HeldFrame, ready: &mut BytesMut) {
+    fn deliver(&mut self, held: &HeldFrame, ready: &mut BytesMut) {
         let mut edits = Vec::new();
         for piece in &held.pieces {
             let Some(field) = self.fields.get_mut(&piece.field) else { continue };

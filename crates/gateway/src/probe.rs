@@ -37,7 +37,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest reply read.
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// How long a verification is taken to hold before it is made again.
-const PROVEN_FOR: Duration = Duration::from_secs(60);
+const PROVEN_FOR: Duration = Duration::from_mins(1);
 
 /// Probes on their way.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ const SIGNALS_MAX: usize = 64;
 pub(crate) fn note_request(record: &mut Interaction, request: &ParsedRequest) {
     record.stream = request.stream;
     record.model_asked.clone_from(&request.model);
-    record.parameters = request.parameters.clone();
+    record.parameters.clone_from(&request.parameters);
     record.tools_offered.clone_from(&request.tools);
     record.documents.clone_from(&request.documents);
     record.not_evaluated.extend(request.not_evaluated.iter().take(NOT_EVALUATED_MAX).cloned());
@@ -55,7 +55,7 @@ pub(crate) fn settle(record: &mut Interaction, status: u16, elapsed: Duration) {
     let elapsed = elapsed.as_micros() as u64;
     record.timing.last_byte_us = Some(elapsed);
     record.timing.first_byte_us.get_or_insert(elapsed);
-    record.causes.sort_by(|a, b| b.outcome.cmp(&a.outcome));
+    record.causes.sort_by_key(|cause| std::cmp::Reverse(cause.outcome));
     record.outcome = record.causes.first().map_or(Outcome::Allowed, |cause| cause.outcome);
     record.signals.truncate(SIGNALS_MAX);
     record.request_chars = chars(&record.request);
@@ -102,7 +102,7 @@ fn retain(record: &mut Interaction, retention: TextRetention) {
             redact(&mut record.response, &record.signals);
             record.logprobs = None;
             for call in &mut record.tool_calls {
-                call.arguments = REDACTED.to_owned();
+                REDACTED.clone_into(&mut call.arguments);
             }
         }
         TextRetention::Metadata => {

@@ -44,11 +44,11 @@ pub(crate) fn wire(reply: WireReply, exchange: &Exchange) -> Response<ReplyBody>
 /// An upstream's whole reply, passed on.
 pub(crate) fn whole(
     status: u16,
-    headers: HeaderMap,
+    headers: &HeaderMap,
     body: Bytes,
     exchange: &Exchange,
 ) -> Response<ReplyBody> {
-    passed_on(status, &headers, ReplyBody::Whole(body), exchange)
+    passed_on(status, headers, ReplyBody::Whole(body), exchange)
 }
 
 /// An upstream's reply with another body.

@@ -11,9 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use quell_domain::{IncidentKind, IncidentRecord, Principal};
 
 /// How long after its last finding an incident still takes findings of the same principal.
-pub const PRINCIPAL_WINDOW: Duration = Duration::from_secs(60 * 60);
+pub const PRINCIPAL_WINDOW: Duration = Duration::from_hours(1);
 /// How long after its last finding an incident still takes findings of the same technique.
-pub const TECHNIQUE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+pub const TECHNIQUE_WINDOW: Duration = Duration::from_hours(24);
 
 /// The findings of one exchange, or of one correlation.
 #[derive(Debug, Clone)]

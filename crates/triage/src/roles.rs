@@ -27,6 +27,9 @@ struct File {
 }
 
 /// The roles that come with the product.
+///
+/// # Panics
+/// Never: a test parses the embedded content.
 #[expect(clippy::expect_used, reason = "the embedded content is parsed by a test")]
 pub fn shipped() -> Vec<IncidentRole> {
     let file: File =

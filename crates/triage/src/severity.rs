@@ -85,6 +85,9 @@ impl SeverityRules {
     }
 
     /// The rules that come with the product.
+    ///
+    /// # Panics
+    /// Never: a test parses the embedded content.
     #[expect(clippy::expect_used, reason = "the embedded content is parsed by a test")]
     pub fn shipped() -> Self {
         Self::parse(SHIPPED).expect("the embedded severity rules are well-formed")
@@ -131,14 +134,13 @@ impl Level {
     fn resolve(self, impact: &Impact) -> Severity {
         let signal = impact.signal_severity.unwrap_or(Severity::Low);
         match (self, signal) {
-            (Self::Low, _) => Severity::Low,
-            (Self::Medium, _) => Severity::Medium,
-            (Self::High, _) => Severity::High,
+            (Self::Low, _) | (Self::SignalMinusOne, Severity::Medium | Severity::Low) => {
+                Severity::Low
+            }
+            (Self::Medium, _) | (Self::SignalMinusOne, Severity::High) => Severity::Medium,
+            (Self::High, _) | (Self::SignalMinusOne, Severity::Critical) => Severity::High,
             (Self::Critical, _) => Severity::Critical,
             (Self::Signal, signal) => signal,
-            (Self::SignalMinusOne, Severity::Critical) => Severity::High,
-            (Self::SignalMinusOne, Severity::High) => Severity::Medium,
-            (Self::SignalMinusOne, Severity::Medium | Severity::Low) => Severity::Low,
         }
     }
 }

@@ -8,7 +8,9 @@ use quell_control::{Access, Control, ControlOptions};
 use quell_domain::application::{
     Application, PolicyAction, PolicyRule, PolicyTarget, ResponsePolicy, Upstream,
 };
-use quell_domain::interaction::{Endpoint, INTERACTION_SCHEMA, Outcome, Role, TextField};
+use quell_domain::interaction::{
+    Digests, Endpoint, INTERACTION_SCHEMA, Outcome, Role, TextField, Timing, Usage,
+};
 use quell_domain::rule::{Direction, RuleEffect, RuleMode};
 use quell_domain::snapshot::{GatewayReport, ProbeResult};
 use quell_domain::{
@@ -112,7 +114,7 @@ impl Lab {
             path: "/v1/chat/completions".into(),
             stream: false,
             started_at: self.clock.now(),
-            timing: Default::default(),
+            timing: Timing::default(),
             principal: principal(user),
             model_asked: Some("large".into()),
             model_served: Some("large-2026".into()),
@@ -133,8 +135,8 @@ impl Lab {
             tools_offered: Vec::new(),
             tool_calls: Vec::new(),
             finish_reasons: vec!["stop".into()],
-            usage: Default::default(),
-            parameters: Default::default(),
+            usage: Usage::default(),
+            parameters: serde_json::Map::new(),
             logprobs: None,
             provider_request_id: None,
             provider_fingerprint: None,
@@ -142,7 +144,7 @@ impl Lab {
             documents: Vec::new(),
             traceparent: None,
             epoch: 1,
-            digests: Default::default(),
+            digests: Digests::default(),
         }
     }
 

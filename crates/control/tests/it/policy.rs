@@ -1,8 +1,9 @@
 //! What automatic response may not do.
 
 use quell_domain::application::{PolicyAction, PolicyTarget};
+use quell_domain::interaction::Outcome;
 use quell_domain::measure::{Effect, Target};
-use quell_domain::{MeasureState, TrustGrade};
+use quell_domain::{MeasureState, Severity, TrustGrade};
 
 use crate::lab::{Lab, policy, responder};
 
@@ -41,6 +42,34 @@ async fn the_cap_counts_what_is_in_force_already() {
     let count = |state| measures.iter().filter(|m| m.state == state).count();
     assert_eq!(count(MeasureState::Requested), 3, "the floor of the cap");
     assert_eq!(count(MeasureState::Proposed), 3);
+}
+
+#[tokio::test]
+async fn when_it_gets_worse_everybody_found_so_far_is_concerned() {
+    let mut severe = policy(PolicyAction::Apply, 1, PolicyTarget::Principal);
+    severe.rules[0].min_severity = Severity::High;
+    let lab = Lab::with_policy(severe).await;
+    for user in ["mallory", "trudy", "oscar"] {
+        let mut stopped = lab.jailbreak(user);
+        stopped.outcome = Outcome::Blocked;
+        lab.see(&stopped).await;
+    }
+    assert_eq!(lab.incidents().await[0].severity, Severity::High, "it spreads");
+    let all = lab.measures().await;
+    let applied: Vec<_> = all.iter().filter(|m| m.state == MeasureState::Requested).collect();
+    assert_eq!(applied.len(), 3, "{all:?}");
+}
+
+#[tokio::test]
+async fn a_measure_that_ran_out_is_applied_again_when_it_goes_on() {
+    let lab = Lab::with_policy(policy(PolicyAction::Apply, 1, PolicyTarget::Principal)).await;
+    lab.see(&lab.jailbreak("mallory")).await;
+    lab.advance(31 * 60);
+    lab.control.reconcile_enforcement().await.unwrap();
+    assert_eq!(lab.measures().await[0].state, MeasureState::Expired);
+    lab.see(&lab.jailbreak("mallory")).await;
+    let states: Vec<_> = lab.measures().await.iter().map(|m| m.state).collect();
+    assert_eq!(states, [MeasureState::Requested, MeasureState::Expired]);
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use crate::unit::Unit;
 
 /// Open incidents of one application that findings may join.
 const OPEN_MAX: u32 = 200;
+/// Interactions whose principals are looked at again when severity rises.
+const RESPOND_MAX: u32 = 100;
 /// Signals looked at when an incident is classified again.
 const SIGNALS_MAX: u32 = 200;
 
@@ -98,10 +100,15 @@ impl Control {
         let known = known.clone();
         let raised = self.judge(ingest, unit, &mut grouped, &known, this).await?;
         self.store_group(unit, &mut grouped, logged, &live).await?;
-        if grouped.opened || grouped.spread || raised {
-            self.respond(unit, &grouped.incident, interaction).await?;
+        if raised {
+            // What is worse than thought concerns everybody found so far.
+            let request = PageRequest::first(RESPOND_MAX);
+            for link in unit.incident_interactions(id, &request).await?.items {
+                self.respond(unit, &grouped.incident, &link.principal).await?;
+            }
         }
-        Ok(())
+        // Asked every time: a measure may have run out since the last finding.
+        self.respond(unit, &grouped.incident, &interaction.principal).await
     }
 
     /// A new incident in triage, for findings that belong nowhere else.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use quell_domain::application::PolicyAction;
 use quell_domain::measure::Target;
 use quell_domain::{
-    AccessRole, Actor, IncidentRecord, Interaction, Measure, MeasureId, MeasureState, Principal,
+    AccessRole, Actor, IncidentRecord, Measure, MeasureId, MeasureState, Principal,
 };
 use quell_response::policy::plan;
 use quell_response::{PlannedMeasure, Reach, Situation};
@@ -21,29 +21,35 @@ use crate::unit::Unit;
 const PROPOSALS_MAX: usize = 20;
 
 impl Control {
-    /// Plans for the incident and the principal of `interaction`, and carries it out.
+    /// Plans for the incident and one principal behind it, and carries it out.
     pub(super) async fn respond(
         &self,
         unit: &mut Unit<'_>,
         incident: &IncidentRecord,
-        interaction: &Interaction,
+        principal: &Principal,
     ) -> Result<(), Refused> {
         let Some(application) = unit.application(&incident.application).await? else {
             return Ok(());
         };
         let now = unit.now();
-        let reach = reach(unit, &incident.application, &interaction.principal, now).await?;
-        let situation = Situation {
-            kind: incident.kind,
-            severity: incident.severity,
-            principal: &interaction.principal,
-            reach,
-        };
+        let reach = reach(unit, &incident.application, principal, now).await?;
+        let situation =
+            Situation { kind: incident.kind, severity: incident.severity, principal, reach };
         let Some(planned) = plan(&application.value.policy, &situation) else { return Ok(()) };
+        let actor = Actor::Policy(incident.application.clone());
+        if planned.action == PolicyAction::Apply
+            && let Some(mut proposed) = proposed_before(unit, &planned, &actor).await?
+        {
+            // What it only suggested, it may now do; nobody has decided about it.
+            proposed.reason = planned.rationale;
+            proposed.expires_at = Some(after(now, planned.minutes));
+            let access = Access { actor, role: AccessRole::Responder };
+            request(unit, &access, &proposed).await?;
+            return Ok(());
+        }
         if !is_wanted(unit, incident, &planned).await? {
             return Ok(());
         }
-        let actor = Actor::Policy(incident.application.clone());
         let measure = Measure {
             id: MeasureId::new(unit.ids().as_ref()),
             application: incident.application.clone(),
@@ -78,6 +84,21 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// The policy's own proposal of exactly this, if it still waits for a person.
+async fn proposed_before(
+    read: &mut Read,
+    planned: &PlannedMeasure,
+    actor: &Actor,
+) -> Result<Option<Measure>, Refused> {
+    let current = read.current_measures().await?;
+    Ok(current.into_iter().find(|measure| {
+        measure.state == MeasureState::Proposed
+            && measure.actor == *actor
+            && measure.target == planned.target
+            && measure.effect == planned.effect
+    }))
 }
 
 /// Whether nobody decided about this already: it is not in force or proposed, and no person

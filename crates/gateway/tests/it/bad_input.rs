@@ -10,6 +10,9 @@ use tokio::net::TcpStream;
 
 use crate::support::{Rig, ask, ask_stream, completion};
 
+/// Path, headers, the status that comes and words of its message.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], StatusCode, &'a str);
+
 const SHOP: (&str, &str) = ("authorization", "Bearer qk_shop");
 
 #[tokio::test]
@@ -49,7 +52,7 @@ async fn strangers_are_told_what_is_missing() {
     .await;
     let body = ask("Hi!").to_string();
     let chat = "/v1/chat/completions";
-    let cases: [(&str, &[(&str, &str)], StatusCode, &str); 6] = [
+    let cases: [Case<'_>; 6] = [
         (chat, &[], StatusCode::UNAUTHORIZED, "no Quell key"),
         (chat, &[("authorization", "Bearer qk_nobody")], StatusCode::UNAUTHORIZED, "not known"),
         (chat, &[("x-api-key", "qk_ada")], StatusCode::UNAUTHORIZED, "expired"),

@@ -260,8 +260,7 @@ impl Load {
     /// Every exchange whose last byte arrived.
     async fn end(self) -> Vec<String> {
         self.workers.join_all().await;
-        let seen = self.seen.lock().clone();
-        seen
+        self.seen.lock().clone()
     }
 }
 

@@ -32,7 +32,8 @@ fn turns(messages: &[Value]) -> Value {
 }
 
 fn part(part: Value) -> Value {
-    turns(&[json!({"role": "user", "content": [{"type": "text", "text": "Look:"}, part]})])
+    let content = vec![json!({"type": "text", "text": "Look:"}), part];
+    turns(&[json!({"role": "user", "content": content})])
 }
 
 fn chat_turns() -> Vec<Row<Value>> {
@@ -253,7 +254,7 @@ fn messages_other() -> Vec<Row<Value>> {
 }
 
 fn item(item: Value) -> Value {
-    json!({"input": [item, {"role": "user", "content": "And?"}]})
+    json!({"input": vec![item, json!({"role": "user", "content": "And?"})]})
 }
 
 fn responses_items() -> Vec<Row<Value>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use quell_domain::application::{Application, KeyBinding, Upstream};
 use quell_domain::canonical::sha256_hex;
 use quell_domain::clock::SharedClock;
@@ -22,43 +22,43 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-pub const KEY: &str = "qk_shop";
-pub const BOUND_KEY: &str = "qk_ada";
+pub(crate) const KEY: &str = "qk_shop";
+pub(crate) const BOUND_KEY: &str = "qk_ada";
 
-pub struct Rig {
-    pub gateway: Gateway,
-    pub upstream: ScriptedUpstream,
-    pub control: ControlStandIn,
-    pub data: tempfile::TempDir,
-    pub clock: SharedClock,
-    pub ids: SharedIds,
-    pub client: UpstreamClient,
-    pub content: SnapshotContent,
+pub(crate) struct Rig {
+    pub(crate) gateway: Gateway,
+    pub(crate) upstream: ScriptedUpstream,
+    pub(crate) control: ControlStandIn,
+    pub(crate) data: tempfile::TempDir,
+    pub(crate) clock: SharedClock,
+    pub(crate) ids: SharedIds,
+    pub(crate) client: UpstreamClient,
+    pub(crate) content: SnapshotContent,
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 impl Rig {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
     /// A gateway for the application `shop`, with `change` applied to it.
-    pub async fn with(change: impl FnOnce(&mut SnapshotContent)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut SnapshotContent)) -> Self {
         let clock: SharedClock = Arc::new(SystemClock::new());
         let ids: SharedIds = Arc::new(SystemIds::new(Arc::clone(&clock)));
         let upstream = ScriptedUpstream::start().await;
@@ -74,12 +74,12 @@ impl Rig {
     }
 
     /// A chat request with the application's key.
-    pub async fn chat(&self, body: &Value) -> Answer {
+    pub(crate) async fn chat(&self, body: &Value) -> Answer {
         self.post("/v1/chat/completions", &[("authorization", "Bearer qk_shop")], body.to_string())
             .await
     }
 
-    pub async fn post(
+    pub(crate) async fn post(
         &self,
         path: &str,
         headers: &[(&str, &str)],
@@ -88,7 +88,7 @@ impl Rig {
         self.send(Method::POST, path, headers, body.into()).await
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -104,24 +104,24 @@ impl Rig {
         let request = request.body(full_body(body)).unwrap();
         let response = self.client.send(request, Duration::from_secs(20)).await.unwrap();
         let (head, body) = response.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         Answer { status: head.status, headers: head.headers, body }
     }
 
     /// A measure in force on `shop` for an hour.
-    pub fn measure(&self, target: Target, effect: Effect) -> Measure {
+    pub(crate) fn measure(&self, target: Target, effect: Effect) -> Measure {
         measure(&self.clock, &self.ids, target, effect)
     }
 
     /// Puts measures into force and waits until the gateway runs on them.
-    pub async fn enforce(&self, measures: Vec<Measure>) -> u64 {
+    pub(crate) async fn enforce(&self, measures: Vec<Measure>) -> u64 {
         let epoch = self.control.publish(SnapshotContent { measures, ..self.content.clone() });
         self.control.wait_for_epoch(epoch).await;
         epoch
     }
 
     /// Everything in the interaction log, oldest first, once `count` are there.
-    pub async fn records(&self, count: usize) -> Vec<Interaction> {
+    pub(crate) async fn records(&self, count: usize) -> Vec<Interaction> {
         for _ in 0..200 {
             let records = read_log(self.data.path(), self.gateway.name());
             if records.len() >= count {
@@ -134,7 +134,12 @@ impl Rig {
 }
 
 /// A measure in force on `shop` for an hour.
-pub fn measure(clock: &SharedClock, ids: &SharedIds, target: Target, effect: Effect) -> Measure {
+pub(crate) fn measure(
+    clock: &SharedClock,
+    ids: &SharedIds,
+    target: Target,
+    effect: Effect,
+) -> Measure {
     let now = clock.now();
     Measure {
         id: MeasureId::new(&**ids),
@@ -158,14 +163,14 @@ pub fn measure(clock: &SharedClock, ids: &SharedIds, target: Target, effect: Eff
     }
 }
 
-pub fn read_log(data: &Path, gateway: &str) -> Vec<Interaction> {
+pub(crate) fn read_log(data: &Path, gateway: &str) -> Vec<Interaction> {
     let dir = quell_lake::log_dir(&data.join("lake"), gateway);
     let mut reader = quell_lake::LogReader::open(&dir);
     let records = reader.read_after(0, 100_000, 1 << 30).unwrap();
     records.iter().map(|record| serde_json::from_slice(&record.payload).unwrap()).collect()
 }
 
-pub async fn start_gateway(
+pub(crate) async fn start_gateway(
     data: &Path,
     control: &str,
     clock: &SharedClock,
@@ -177,7 +182,7 @@ pub async fn start_gateway(
     Gateway::start(options, listener, Arc::clone(clock), Arc::clone(ids)).unwrap()
 }
 
-pub fn content(ids: &SharedIds, upstream: &str) -> SnapshotContent {
+pub(crate) fn content(ids: &SharedIds, upstream: &str) -> SnapshotContent {
     let mut shop = Application::new("shop", vec!["model".into()]);
     shop.contact = "help desk".into();
     let mut open = Application::new("open", vec!["model".into()]);
@@ -199,15 +204,15 @@ pub fn content(ids: &SharedIds, upstream: &str) -> SnapshotContent {
     }
 }
 
-pub fn ask(text: &str) -> Value {
+pub(crate) fn ask(text: &str) -> Value {
     json!({"model": "m-1", "messages": [{"role": "user", "content": text}]})
 }
 
-pub fn ask_stream(text: &str) -> Value {
+pub(crate) fn ask_stream(text: &str) -> Value {
     json!({"model": "m-1", "stream": true, "messages": [{"role": "user", "content": text}]})
 }
 
-pub fn completion(text: &str) -> Value {
+pub(crate) fn completion(text: &str) -> Value {
     json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m-1-served",
         "system_fingerprint": "fp_1",
@@ -217,7 +222,7 @@ pub fn completion(text: &str) -> Value {
 }
 
 /// A chat stream of these deltas, with its end.
-pub fn chat_stream(deltas: &[&str]) -> Vec<String> {
+pub(crate) fn chat_stream(deltas: &[&str]) -> Vec<String> {
     let chunk = |delta: Value, finish: Value| {
         let data = json!({
             "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m-1",
@@ -233,7 +238,7 @@ pub fn chat_stream(deltas: &[&str]) -> Vec<String> {
 }
 
 /// The text a chat client would have put together.
-pub fn streamed(body: &str) -> String {
+pub(crate) fn streamed(body: &str) -> String {
     body.lines()
         .filter_map(|line| line.strip_prefix("data: "))
         .filter_map(|data| serde_json::from_str::<Value>(data).ok())

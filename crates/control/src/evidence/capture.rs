@@ -21,6 +21,7 @@ use crate::handle::Control;
 use crate::incidents;
 use crate::interactions::parse_record;
 use crate::refused::Refused;
+use crate::unit::Unit;
 
 /// Records of the logs looked at for sessions' history, newest first.
 const SCANNED_MAX: usize = 200_000;
@@ -45,11 +46,6 @@ impl Control {
         let mut read = self.read().await?;
         let record = incidents::load(&mut read, incident).await?;
         let links = links(&mut read, incident).await?;
-        let known: BTreeSet<(String, String)> = all_items(&mut read, incident)
-            .await?
-            .into_iter()
-            .map(|item| (item.name, item.sha256))
-            .collect();
         let mut pieces = self.configuration(&mut read, &record.application).await?;
         drop(read);
         let lakes = self.options().lake_dirs.clone();
@@ -62,39 +58,7 @@ impl Control {
         let keep = move || keep(blobs.as_ref(), incident, pieces);
         let kept = tokio::task::spawn_blocking(keep).await.map_err(Refused::files)??;
         let mut unit = self.unit(actor).await?;
-        let now = unit.now();
-        let mut new = 0;
-        // Somebody may have captured meanwhile.
-        let stored: BTreeSet<(String, String)> = all_items(&mut unit, incident)
-            .await?
-            .into_iter()
-            .map(|item| (item.name, item.sha256))
-            .chain(known)
-            .collect();
-        let mut names: BTreeSet<String> = stored.iter().map(|(name, _)| name.clone()).collect();
-        for (piece, sha256) in kept {
-            if stored.contains(&(piece.name.clone(), sha256.clone()))
-                || stored
-                    .iter()
-                    .any(|(name, known)| *known == sha256 && name.starts_with(stem(&piece.name)))
-            {
-                continue;
-            }
-            let name = free_name(&mut names, &piece.name, &sha256);
-            let item = EvidenceItem {
-                id: EvidenceId::new(self.ids().as_ref()),
-                incident,
-                sha256,
-                size: piece.bytes.len() as u64,
-                media_type: piece.media_type.to_owned(),
-                name,
-                source: piece.source,
-                collected_at: now,
-                actor: actor.clone(),
-            };
-            unit.insert_evidence_item(&item).await?;
-            new += 1;
-        }
+        let new = store_new(&mut unit, incident, actor, kept).await?;
         let manifest = manifest(&mut unit, incident).await?;
         let manifest_sha256 = manifest.sha256().map_err(Refused::files)?.to_string();
         let total = manifest.items().len();
@@ -140,6 +104,44 @@ impl Control {
         pieces.push(json_piece(format!("rules/{digest}.json"), source, &value));
         Ok(pieces)
     }
+}
+
+/// Stores a row for every piece that was not captured before. Gives how many there were.
+async fn store_new(
+    unit: &mut Unit<'_>,
+    incident: IncidentId,
+    actor: &Actor,
+    kept: Vec<(Piece, String)>,
+) -> Result<usize, Refused> {
+    let now = unit.now();
+    let stored: BTreeSet<(String, String)> =
+        all_items(unit, incident).await?.into_iter().map(|item| (item.name, item.sha256)).collect();
+    let mut names: BTreeSet<String> = stored.iter().map(|(name, _)| name.clone()).collect();
+    let mut new = 0;
+    for (piece, sha256) in kept {
+        // Other bytes under the same name were stored under a name of their own.
+        let captured = |(name, known): &(String, String)| {
+            *known == sha256 && name.starts_with(stem(&piece.name))
+        };
+        if stored.iter().any(captured) {
+            continue;
+        }
+        let name = free_name(&mut names, &piece.name, &sha256);
+        let item = EvidenceItem {
+            id: EvidenceId::new(unit.ids().as_ref()),
+            incident,
+            sha256,
+            size: piece.bytes.len() as u64,
+            media_type: piece.media_type.to_owned(),
+            name,
+            source: piece.source,
+            collected_at: now,
+            actor: actor.clone(),
+        };
+        unit.insert_evidence_item(&item).await?;
+        new += 1;
+    }
+    Ok(new)
 }
 
 async fn links(read: &mut Read, incident: IncidentId) -> Result<Vec<IncidentInteraction>, Refused> {

@@ -13,6 +13,7 @@ use quell_outbound::{UpstreamClient, UpstreamOptions, full_body, read_body, with
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::commands::HEADING;
 use crate::exit::Failure;
 use crate::local;
 
@@ -28,10 +29,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Connection {
     /// Base URL of the control API.
-    #[arg(long, env = "QUELL_URL", global = true, value_name = "URL")]
+    #[arg(long, env = "QUELL_URL", global = true, help_heading = HEADING, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// API token. Default: the file admin.token in the data directory.
-    #[arg(long, env = "QUELL_TOKEN", global = true, hide_env_values = true, value_name = "TOKEN")]
+    #[arg(long, env = "QUELL_TOKEN", global = true, help_heading = HEADING, hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
 }
 

@@ -11,11 +11,13 @@ pub(crate) struct Failure {
     message: String,
     /// The API's own stable code, where it refused.
     problem: Option<String>,
+    /// What to do about it, where that takes more than a sentence.
+    help: Option<String>,
 }
 
 impl Failure {
     fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), problem: None }
+        Self { code, message: message.into(), problem: None, help: None }
     }
 
     /// 1: something went wrong.
@@ -50,9 +52,8 @@ impl Failure {
     }
 
     /// Adds what to do about it.
-    pub(crate) fn with_help(mut self, help: &str) -> Self {
-        self.message.push('\n');
-        self.message.push_str(help);
+    pub(crate) fn with_help(mut self, help: String) -> Self {
+        self.help = Some(help);
         self
     }
 
@@ -63,7 +64,10 @@ impl Failure {
 
     /// What `--json` prints to standard error.
     pub(crate) fn to_json(&self) -> Value {
-        json!({"error": self.message, "exit_code": self.code, "code": self.problem})
+        json!({
+            "error": self.message, "exit_code": self.code, "code": self.problem,
+            "help": self.help,
+        })
     }
 
     /// The exit code.
@@ -75,7 +79,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        self.problem.as_ref().map_or(Ok(()), |code| write!(f, " [{code}]"))
+        if let Some(code) = &self.problem {
+            write!(f, " [{code}]")?;
+        }
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\n{help}"))
     }
 }
 

@@ -116,13 +116,13 @@ impl Page {
     }
 }
 
-/// `name: value` lines for each (name, JSON pointer) that is present.
+/// `name: value` lines for each (name, JSON pointer) that has something to say.
 pub(crate) fn list(value: &Value, rows: &[(&str, &str)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let present =
-        rows.iter().filter(|(_, pointer)| value.pointer(pointer).is_some_and(|v| !v.is_null()));
-    let lines: Vec<String> = present
-        .map(|(name, pointer)| format!("{name:<width$}  {}", cell(value, pointer)))
+    let cells = rows.iter().map(|(name, pointer)| (name, cell(value, pointer)));
+    let lines: Vec<String> = cells
+        .filter(|(_, cell)| !cell.is_empty())
+        .map(|(name, cell)| format!("{name:<width$}  {cell}"))
         .collect();
     lines.join("\n")
 }

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use quell_domain::Severity;
 use quell_domain::application::{Application, ProviderState, RecordPolicy, TextRetention};
 use quell_domain::rule::FailMode;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Context, edit};
@@ -123,7 +124,7 @@ pub(crate) async fn run(cx: &Context, command: AppCommand) -> Result<(), Failure
         AppCommand::Show { name } => {
             let row = client.get(&format!("{PATH}/{}", segment(&name))).await?;
             cx.show(&row, |row| {
-                let value = toml_text(&row["value"]);
+                let value = file_text(&row["value"]);
                 format!(
                     "# version {}, changed {}\n{value}",
                     row["version"],
@@ -158,8 +159,10 @@ const COLUMNS: [(&str, &str); 7] = [
     ("VERSION", "/version"),
 ];
 
-fn toml_text(value: &Value) -> String {
-    toml::to_string(value).unwrap_or_else(|_| format!("{value:#}")).trim_end().to_owned()
+/// `value` as the TOML that `set --file` takes; JSON if it has fields this build does not know.
+fn file_text(value: &Value) -> String {
+    let toml = Application::deserialize(value).ok().and_then(|known| toml::to_string(&known).ok());
+    toml.unwrap_or_else(|| format!("{value:#}")).trim_end().to_owned()
 }
 
 /// What is to be stored, and over which version.

@@ -14,23 +14,26 @@ use crate::output;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Globals {
     /// Settings file; without it the defaults of `quell config default` hold.
-    #[arg(long, env = "QUELL_CONFIG", global = true, value_name = "FILE")]
+    #[arg(long, env = "QUELL_CONFIG", global = true, help_heading = HEADING, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) connection: Connection,
     /// Print JSON, errors included.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(crate) json: bool,
     /// Do not ask before disruptive changes.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = HEADING)]
     pub(crate) yes: bool,
     /// Log level on standard error: error, warn, info, debug, trace.
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = LEVELS)]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "LEVEL", value_parser = LEVELS)]
     pub(crate) log: Option<String>,
     /// Log format.
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    #[arg(long, global = true, help_heading = HEADING, value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
 }
+
+/// Above the flags of every command, below its own.
+pub(crate) const HEADING: &str = "Common options";
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 

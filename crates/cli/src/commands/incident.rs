@@ -170,24 +170,34 @@ pub(crate) struct TransitionArgs {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Happening {
     /// It is one: people are on it.
+    #[value(alias = "declared")]
     Declare,
     /// It was none.
+    #[value(alias = "dismissed")]
     Dismiss,
     /// It continues in another.
+    #[value(alias = "merged")]
     Merge,
     /// Harm has stopped.
+    #[value(alias = "contained")]
     Contain,
     /// Harm goes on after all.
+    #[value(alias = "relapsed")]
     Relapse,
     /// Work on the cause begins.
+    #[value(alias = "eradicating")]
     Eradicate,
     /// Traffic comes back step by step.
+    #[value(alias = "recovering")]
     Recover,
     /// Back to normal, watched.
+    #[value(alias = "monitoring")]
     Monitor,
     /// Done.
+    #[value(alias = "closed")]
     Close,
     /// It was not over.
+    #[value(alias = "reopened")]
     Reopen,
 }
 

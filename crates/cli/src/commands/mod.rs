@@ -17,7 +17,7 @@ mod rules;
 mod token;
 mod upstream;
 
-pub(crate) use context::{Context, Globals};
+pub(crate) use context::{Context, Globals, HEADING};
 
 use clap::{CommandFactory, Subcommand};
 

@@ -157,7 +157,7 @@ async fn apply(cx: &Context, client: &Client, args: &ApplyArgs) -> Result<(), Fa
         }
         None => client.post(PATH, &body).await.map_err(|failure| {
             if failure.problem() == Some("measure.approval_required") {
-                failure.with_help(&args.wanted.how_to_get_approval())
+                failure.with_help(args.wanted.how_to_get_approval())
             } else {
                 failure
             }

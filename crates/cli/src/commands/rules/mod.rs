@@ -86,7 +86,7 @@ pub(crate) async fn run(cx: &Context, command: RulesCommand) -> Result<(), Failu
             let found = found.ok_or_else(|| {
                 Failure::usage(format!("there is no rule {rule:?}; see `quell rules list`"))
             })?;
-            cx.show(found, |view| output::list(view, &FACTS))
+            cx.show(found, explained)
         }
         RulesCommand::Lint { path, deny_warnings } => check(cx, path, deny_warnings),
         RulesCommand::Test { path } => test(cx, path),
@@ -123,10 +123,23 @@ const FACTS: [(&str, &str); 18] = [
     ("counts others", "/info/correlation"),
     ("facts", "/info/facts"),
     ("false positives", "/info/false_positives"),
-    ("taxonomy", "/info/taxonomy"),
+    ("references", "/references"),
     ("file", "/info/pack"),
     ("sigma id", "/info/sigma_id"),
 ];
+
+/// A rule for people, with its framework references in words.
+fn explained(view: &Value) -> String {
+    let reference = |reference: &Value| {
+        let [framework, version, id] =
+            ["/framework", "/version", "/id"].map(|place| output::cell(reference, place));
+        json!(format!("{framework} {version} {id}"))
+    };
+    let mut view = view.clone();
+    let references = output::rows(&view, "/info/taxonomy").iter().map(reference).collect();
+    view["references"] = Value::Array(references);
+    output::list(&view, &FACTS)
+}
 
 /// Rules as the API shows them, from wherever they are asked of.
 async fn views(cx: &Context, source: &Source) -> Result<Vec<Value>, Failure> {

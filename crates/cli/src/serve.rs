@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -174,10 +175,18 @@ async fn run_control(
     }
     tracing::info!(address = %listener.local_addr()?, "control listening");
     let serving = axum::serve(listener, router(&control, world, &config.public_url()));
-    serving.with_graceful_shutdown(stop.cancelled_owned()).await?;
+    let serving = serving.with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        served = serving => served?,
+        // Browsers keep their event streams open; they come back to the next process.
+        () = async { stop.cancelled().await; tokio::time::sleep(LINGER).await } => {}
+    }
     control.stop().await;
     Ok(())
 }
+
+/// How long running API requests may take once the process is to stop.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a setup link works.
 const SETUP_HOURS: u32 = 24;

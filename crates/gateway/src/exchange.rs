@@ -621,9 +621,9 @@ pub(crate) fn refused(reason: RefusalReason, message: impl Into<String>) -> Stop
 
 /// The error shape for a path before it is known to be served.
 fn endpoint_guess(path: &str) -> Endpoint {
-    if path.ends_with("/messages") {
+    if path.contains("/v1/messages") {
         Endpoint::Messages
-    } else if path.ends_with("/responses") {
+    } else if path.contains("/v1/responses") {
         Endpoint::Responses
     } else {
         Endpoint::ChatCompletions

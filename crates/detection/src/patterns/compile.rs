@@ -130,7 +130,10 @@ impl PatternSet {
     pub fn from_measures(measures: &[(MeasureId, TextPattern)]) -> Result<Self, PatternError> {
         let mut specs = Vec::new();
         for (id, pattern) in measures {
-            specs.push((measure_spec(&id.to_string(), pattern)?, Some(*id)));
+            // A measure is about the text, whoever writes it: system text comes from clients, too.
+            let roles = Role::ALL.to_vec();
+            let spec = PatternSpec { roles, ..measure_spec(&id.to_string(), pattern)? };
+            specs.push((spec, Some(*id)));
         }
         Self::build(specs, |_| true)
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use http::StatusCode;
-use quell_domain::interaction::{Interaction, Outcome, Role};
+use quell_domain::interaction::{Interaction, Outcome};
 use quell_domain::measure::{Effect, Target, TextPattern};
 use quell_testkit::Reply;
 use serde_json::{Value, json};
@@ -37,8 +37,6 @@ pub(crate) enum Sort {
     Text,
     /// Bytes, sealed text, state at the provider: may be named as not evaluated.
     Unreadable,
-    /// The operator's own instructions, which patterns do not stop: must be recorded as such.
-    Operators,
 }
 
 /// A row whose text must be caught.
@@ -49,11 +47,6 @@ pub(crate) fn text<T>(place: &'static str, planted: T) -> Row<T> {
 /// A row whose text may be named as not evaluated.
 pub(crate) fn unreadable<T>(place: &'static str, planted: T) -> Row<T> {
     Row { place, planted, sort: Sort::Unreadable }
-}
-
-/// A row with the operator's own text.
-pub(crate) fn operators<T>(place: &'static str, planted: T) -> Row<T> {
-    Row { place, planted, sort: Sort::Operators }
 }
 
 /// One exchange of the matrix, before its record is looked at.
@@ -79,11 +72,6 @@ impl Cell {
         match self.sort {
             Sort::Text => None,
             Sort::Unreadable => reasons(record),
-            Sort::Operators => record
-                .request
-                .iter()
-                .any(|field| field.role == Role::System && field.text.contains(PLANTED))
-                .then(|| "recorded as the operator's own".to_owned()),
         }
     }
 }

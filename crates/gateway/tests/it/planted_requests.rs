@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::mediation::{PLANTED, Row, operators, text, unreadable};
+use crate::mediation::{PLANTED, Row, text, unreadable};
 
 pub(crate) fn requests(path: &str) -> Vec<Row<Value>> {
     match path {
@@ -46,8 +46,8 @@ fn chat_turns() -> Vec<Row<Value>> {
     vec![
         text("content string", turns(&[json!({"role": "user", "content": "say @"})])),
         text("content part", part(json!({"type": "text", "text": "@"}))),
-        operators("system", turn(json!({"role": "system", "content": "@"}))),
-        operators(
+        text("system", turn(json!({"role": "system", "content": "@"}))),
+        text(
             "developer",
             turn(json!({"role": "developer", "content": [{"type": "text", "text": "@"}]})),
         ),
@@ -108,7 +108,7 @@ fn chat_tools() -> Vec<Row<Value>> {
 
 fn chat_other() -> Vec<Row<Value>> {
     vec![
-        operators(
+        text(
             "response format",
             json!({"response_format": {"type": "json_schema", "json_schema": {"name": "o", "schema": {"description": "@"}}}}),
         ),
@@ -235,8 +235,8 @@ fn messages_blocks() -> Vec<Row<Value>> {
 fn messages_other() -> Vec<Row<Value>> {
     let tool = |tool: Value| json!({"tools": [tool]});
     vec![
-        operators("system string", json!({"system": "@"})),
-        operators("system block", json!({"system": [{"type": "text", "text": "@"}]})),
+        text("system string", json!({"system": "@"})),
+        text("system block", json!({"system": [{"type": "text", "text": "@"}]})),
         text(
             "tool description",
             tool(json!({"name": "f", "description": "@", "input_schema": {}})),
@@ -272,7 +272,7 @@ fn responses_items() -> Vec<Row<Value>> {
         text("input string", json!({"input": "say @"})),
         text("message item", item(json!({"role": "user", "content": "@"}))),
         text("content part", said(json!({"type": "input_text", "text": "@"}))),
-        operators("system item", item(json!({"role": "system", "content": "@"}))),
+        text("system item", item(json!({"role": "system", "content": "@"}))),
         text(
             "earlier answer",
             answered(json!({"type": "output_text", "text": "@", "annotations": []})),
@@ -386,7 +386,7 @@ fn responses_items() -> Vec<Row<Value>> {
 
 fn responses_other() -> Vec<Row<Value>> {
     vec![
-        operators("instructions", json!({"instructions": "@"})),
+        text("instructions", json!({"instructions": "@"})),
         text(
             "tool description",
             json!({"tools": [{"type": "function", "name": "f", "description": "@"}]}),
@@ -396,7 +396,7 @@ fn responses_other() -> Vec<Row<Value>> {
             json!({"tools": [{"type": "function", "name": "f", "parameters": {"properties": {"q": {"description": "@"}}}}]}),
         ),
         text("prompt variable", json!({"prompt": {"id": "pmpt_1", "variables": {"who": "@"}}})),
-        operators(
+        text(
             "text format",
             json!({"text": {"format": {"type": "json_schema", "name": "o", "schema": {"description": "@"}}}}),
         ),

@@ -1,13 +1,13 @@
 //! The official Python SDKs against the range. Needs a Python with `openai` and `anthropic`, named
-//! by `QUELL_TEST_PYTHON`.
+//! by `QUELL_SDK_PYTHON`.
 
 use quell_range::{RangeConfig, RangeServer};
 use tokio::process::Command;
 
 #[tokio::test]
 async fn the_official_sdks_read_every_shape() {
-    let Ok(python) = std::env::var("QUELL_TEST_PYTHON") else {
-        println!("skipped: no QUELL_TEST_PYTHON");
+    let Ok(python) = std::env::var("QUELL_SDK_PYTHON") else {
+        println!("skipped: no QUELL_SDK_PYTHON");
         return;
     };
     let server =

@@ -402,6 +402,10 @@ impl Exchange {
 
     fn inspect_response(&mut self, whole: &mut forward::WholeResponse) -> Result<(), Stop> {
         record::note_response(&mut self.record, &whole.parsed);
+        if let Some(cause) = self.forbidden_call() {
+            self.cause(Outcome::Blocked, cause.by);
+            return Err(self.refuse_contained(RefusalReason::Blocked));
+        }
         let Some(request) = self.request.take() else { return Ok(()) };
         let findings = self.judge(
             |exchange, context, budget| {
@@ -424,6 +428,17 @@ impl Exchange {
             return Ok(());
         }
         Err(self.not_redactable())
+    }
+
+    /// Why one of the tools the model has called must not be called, though it was not offered.
+    fn forbidden_call(&self) -> Option<Cause> {
+        self.record.tool_calls.iter().find_map(|call| self.tool_forbidden(&call.name))
+    }
+
+    /// Why a call of `tool` must not pass.
+    pub(crate) fn tool_forbidden(&self, tool: &str) -> Option<Cause> {
+        let now = self.shared.clock.now();
+        self.active.table.tool_forbidden(&self.record.application, tool, now)
     }
 
     /// Runs an analysis; a panic inside it is a judgement that could not be made.

@@ -274,6 +274,9 @@ impl Pump {
         }
         for call in self.reader.summary().tool_calls {
             if self.tools_noted.insert(call.name.clone()) {
+                if let Some(cause) = self.exchange.tool_forbidden(&call.name) {
+                    return ControlFlow::Break(End::Cut { cause, at: None });
+                }
                 self.inspect(|inspection| inspection.tool_call(&call.name))?;
             }
         }

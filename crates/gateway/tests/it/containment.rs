@@ -159,3 +159,24 @@ async fn after_a_restart_the_kept_snapshot_blocks_before_control_is_back() {
     let answer = client.send(request, std::time::Duration::from_secs(5)).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn a_blocked_tool_cannot_be_called_although_the_model_tries() {
+    let rig = Rig::start().await;
+    let tool = Target::Tool { tool: "send_email".into() };
+    rig.enforce(vec![rig.measure(tool, Effect::Restrict)]).await;
+    let call = json!({"id": "call_1", "type": "function",
+        "function": {"name": "send_email", "arguments": "{}"}});
+    let mut reply = completion("");
+    reply["choices"][0]["message"]["tool_calls"] = json!([call]);
+    rig.upstream.push(Reply::json(&reply));
+    assert_eq!(rig.chat(&ask("Send it!")).await.status, StatusCode::FORBIDDEN);
+    let mut streamed_call = call;
+    streamed_call["index"] = json!(0);
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"tool_calls": [streamed_call]}, "finish_reason": null}]});
+    let chunks = [format!("data: {chunk}\n\n"), "data: [DONE]\n\n".to_owned()];
+    rig.upstream.push(Reply::sse(chunks));
+    let text = rig.chat(&crate::support::ask_stream("Send it!")).await.text();
+    assert!(!text.contains("send_email") && text.contains("error"), "{text}");
+}

@@ -148,11 +148,19 @@ pub fn target(target: &Target, application: &str) -> String {
         Target::User { user } => format!("user {user}"),
         Target::Session { session } => format!("session {session}"),
         Target::Address { address } => format!("address {address}"),
-        Target::ApiKey { key } => format!("key {key}"),
+        Target::ApiKey { key } => format!("key {}", short(key)),
         Target::Tool { tool } => format!("tool {tool}"),
         Target::Model { model } => format!("model {model}"),
         Target::Upstream { upstream } => format!("upstream {upstream}"),
         Target::Pattern { pattern } => format!("text like “{}”", pattern.text),
+    }
+}
+
+/// An id people can compare at a glance: its prefix and its end.
+fn short(id: &str) -> String {
+    match (id.get(..8), id.get(id.len().saturating_sub(6)..)) {
+        (Some(start), Some(end)) if id.len() > 20 => format!("{start}…{end}"),
+        _ => id.to_owned(),
     }
 }
 

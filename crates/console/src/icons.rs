@@ -51,14 +51,12 @@ fn body(name: &str) -> &'static str {
         "fallback" => r#"<path d="M6 4 2.5 7.5 6 11M2.8 7.5H10a3.5 3.5 0 0 1 3.5 3.5v1.5"/>"#,
         "shut_down" => r#"<path d="M8 1.8v5.4M4.6 4a5.6 5.6 0 1 0 6.8 0"/>"#,
         "live" | "enforce" => r#"<circle cx="8" cy="8" r="5" fill="currentColor" stroke="none"/>"#,
-        "stale" => r#"<circle cx="8" cy="8" r="6"/><path d="M8 4.6V8l2.3 1.6"/>"#,
-        "lost" => r#"<circle cx="8" cy="8" r="6"/><path d="m5.8 5.8 4.4 4.4m0-4.4-4.4 4.4"/>"#,
         "lifting" => r#"<path d="M8 13V3.6M4 7.2l4-4 4 4"/>"#,
         "lifted" => r#"<circle cx="8" cy="8" r="6"/><path d="M5.2 8h5.6"/>"#,
-        "expired" | "clock" | "monitoring" => {
+        "expired" | "clock" | "monitoring" | "stale" => {
             r#"<circle cx="8" cy="8" r="6"/><path d="M8 4.6V8l2.3 1.6"/>"#
         }
-        "rejected" | "false_positive" | "x" => {
+        "rejected" | "false_positive" | "x" | "lost" => {
             r#"<circle cx="8" cy="8" r="6"/><path d="m5.8 5.8 4.4 4.4m0-4.4-4.4 4.4"/>"#
         }
         "active" => {

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(kind: &str, data: Value) -> Told {
+    fn told(kind: &str, data: &Value) -> Told {
         tell(kind, &Data(data.as_object().expect("an object")))
     }
 
@@ -263,12 +263,12 @@ mod tests {
             ),
             ("sun.rose", json!({}), "Sun: rose"),
         ] {
-            assert_eq!(told(kind, data).what, what);
+            assert_eq!(told(kind, &data).what, what);
         }
     }
 
     #[test]
     fn a_hostile_severity_never_becomes_a_class() {
-        assert_eq!(told("incident.severity_changed", json!({"to": "\"><script>"})).tone, "quiet");
+        assert_eq!(told("incident.severity_changed", &json!({"to": "\"><script>"})).tone, "quiet");
     }
 }

@@ -152,15 +152,12 @@ impl MeasureView {
         let granted = measure.state == MeasureState::Approved;
         let shutdown = matches!(measure.effect, Effect::Shutdown);
         let own = measure.actor == Actor::User(viewer.name.clone());
-        let blocked = (waiting && shutdown && !granted).then_some(()).and_then(|()| {
-            if own {
-                Some("Somebody else must approve a shutdown you asked for.")
-            } else if !viewer.can_approve {
-                Some("Needs somebody with the access role approver or admin.")
-            } else {
-                None
-            }
-        });
+        let asks = waiting && shutdown && !granted;
+        let blocked = match (asks, own, viewer.can_approve) {
+            (true, true, _) => Some("Somebody else must approve a shutdown you asked for."),
+            (true, false, false) => Some("Needs somebody with the access role approver or admin."),
+            _ => None,
+        };
         Self {
             id: measure.id.to_string(),
             level: measure.effect.level(),

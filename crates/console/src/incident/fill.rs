@@ -22,11 +22,11 @@ use crate::timeline;
 use crate::views::{Choice, Link, MeasureView, TimelineEntry};
 
 /// Timeline entries before "Show all".
-const ENTRIES: usize = 25;
+const ENTRIES: usize = 20;
 /// Affected users listed.
-const USERS: usize = 8;
+const USERS: usize = 6;
 /// Interactions listed.
-const EXCHANGES: usize = 8;
+const EXCHANGES: usize = 6;
 /// Interactions counted per user.
 const COUNTED_MAX: u32 = 500;
 /// Evidence items listed.
@@ -223,7 +223,12 @@ fn next(
         return Some(action("Wait for verification".into(), why, "Watch", "#contain"));
     }
     let (href, text, why) = next_step(state)?;
-    Some(action(text.into(), why.into(), "Go there", href))
+    let label = match href {
+        "#levels" => "Choose a level",
+        "#contain" => "Review measures",
+        _ => "Change state",
+    };
+    Some(action(text.into(), why.into(), label, href))
 }
 
 fn reasons(view: &IncidentView) -> Vec<Reason> {

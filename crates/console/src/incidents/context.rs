@@ -186,8 +186,8 @@ pub(crate) fn sample_rows() -> Vec<IncidentRow> {
                 commander: n.is_multiple_of(2).then(|| "on-call".into()),
                 users: 7_u64.saturating_sub(n),
                 signals: 64 / (n + 1),
-                verified: if n < 2 { 2 - n } else { 0 },
-                in_force: if n < 2 { 3 - n } else { 0 },
+                verified: 2_u64.saturating_sub(n),
+                in_force: 3_u64.saturating_sub(n),
             }
         })
         .collect()

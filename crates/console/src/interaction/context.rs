@@ -66,6 +66,8 @@ pub struct CauseView {
     pub outcome: String,
     /// What did it, in words.
     pub by: String,
+    /// Where it is to be seen.
+    pub href: Option<String>,
 }
 
 /// A name and a value.
@@ -129,8 +131,16 @@ fn full() -> InteractionPage {
         started: sample::moment(95),
         outcome: "blocked".into(),
         causes: vec![
-            CauseView { outcome: "blocked".into(), by: "rule jailbreak.role_play".into() },
-            CauseView { outcome: "degraded".into(), by: "measure: Degrade shop-assistant".into() },
+            CauseView {
+                outcome: "blocked".into(),
+                by: "rule jailbreak.role_play".into(),
+                href: Some("/detections?q=jailbreak.role_play".into()),
+            },
+            CauseView {
+                outcome: "degraded".into(),
+                by: "measure".into(),
+                href: Some("/containment".into()),
+            },
         ],
         not_evaluated: vec!["image in /messages/2/content/1".into()],
         cut: Some(

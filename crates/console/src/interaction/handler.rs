@@ -105,6 +105,18 @@ fn summary(by: &Signed, found: &InteractionSummary) -> InteractionPage {
     }
 }
 
+fn cause(cause: &Cause) -> CauseView {
+    let outcome = cause.outcome.to_string();
+    let (by, href) = match cause.by.split_once(':') {
+        Some(("measure", id)) => ("a measure".to_owned(), Some(format!("/containment#{id}"))),
+        Some(("rule", id)) => {
+            (format!("rule {id}"), Some(crate::http::link("/detections", &[("q", id)])))
+        }
+        _ => (by(&cause.by), None),
+    };
+    CauseView { outcome, by, href }
+}
+
 fn cut(cut: &Cut) -> String {
     format!(
         "Cut by {} after {} characters; {} of them belong to the match.",
@@ -121,7 +133,6 @@ fn by(text: &str) -> String {
 
 /// Adds everything the full record says.
 fn reveal_into(content: &mut InteractionPage, record: &Interaction) {
-    let cause = |cause: &Cause| CauseView { outcome: cause.outcome.to_string(), by: by(&cause.by) };
     content.causes = record.causes.iter().map(cause).collect();
     content.not_evaluated = record
         .not_evaluated

@@ -17,7 +17,7 @@ use crate::shell::Section;
 use crate::views::{Choice, Pager};
 
 /// Rows of a page.
-const ROWS: usize = 50;
+const ROWS: usize = 30;
 /// Exchanges of an incident looked at.
 const INCIDENT_MAX: u32 = 500;
 

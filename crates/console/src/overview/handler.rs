@@ -69,8 +69,8 @@ fn sentences(state: &Now) -> (String, String) {
 }
 
 fn plot(state: &Now, now: Timestamp) -> Histogram {
-    let last = now.as_second().div_euclid(BUCKET_SECONDS) * BUCKET_SECONDS;
-    let start = last - (BINS - 1) * BUCKET_SECONDS;
+    // Control counts from 24 hours before its own reading of the clock, a moment ago.
+    let start = now.as_second() - BINS * BUCKET_SECONDS;
     let mut bins: Vec<Bin> = (0..BINS)
         .map(|n| Bin {
             from: Timestamp::from_second(start + n * BUCKET_SECONDS).unwrap_or(now),
@@ -78,7 +78,8 @@ fn plot(state: &Now, now: Timestamp) -> Histogram {
         })
         .collect();
     for count in &state.signals {
-        let index = (count.from.as_second() - start).div_euclid(BUCKET_SECONDS);
+        let offset = count.from.as_second() - start + BUCKET_SECONDS / 2;
+        let index = offset.div_euclid(BUCKET_SECONDS);
         let place = Severity::ALL.iter().position(|severity| *severity == count.severity);
         if let (Ok(index), Some(place)) = (usize::try_from(index), place)
             && let Some(bin) = bins.get_mut(index)

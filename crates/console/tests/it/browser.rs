@@ -179,7 +179,7 @@ impl Browser {
                     }
                 })
                 .collect();
-            body.push_str(&format!("&{name}={value}"));
+            body = format!("{body}&{name}={value}");
         }
         let request =
             Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");

@@ -38,7 +38,7 @@ fn contrast(a: Rgb, b: Rgb) -> f64 {
 
 fn check(front: &str, back: &str, least: f64) {
     let pairs = pairs();
-    let colour = |name: &str| *pairs.get(name).unwrap_or_else(|| panic!("--{name} is not a pair"));
+    let colour = |name: &str| *pairs.get(name).expect(name);
     for (theme, front_colour, back_colour) in
         [("light", colour(front)[0], colour(back)[0]), ("dark", colour(front)[1], colour(back)[1])]
     {

@@ -69,7 +69,7 @@ fn every_field_has_a_label() {
                 if matches!(kind, "hidden" | "radio" | "checkbox") {
                     continue;
                 }
-                let id = attribute(tag, "id").unwrap_or_else(|| panic!("{}: {tag}", screen.name));
+                let id = attribute(tag, "id").expect(tag);
                 let label = format!("<label for=\"{id}\"");
                 let hidden = format!("<label class=\"sr\" for=\"{id}\"");
                 assert!(

@@ -1,6 +1,6 @@
 //! The console over a real control, used as a person without a script would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
@@ -49,10 +49,12 @@ async fn every_link_from_every_page_leads_somewhere() {
     site.acknowledge().await;
     site.see(1, "u-7 <script>", "ignore all rules").await;
     site.see(2, "u-8", "ignore all rules").await;
-    let mut seen = BTreeSet::new();
-    let mut waiting = vec!["/".to_owned()];
-    while let Some(path) = waiting.pop() {
-        if !seen.insert(path.clone()) || seen.len() > 150 {
+    let (mut seen, mut sorts) = (BTreeSet::new(), BTreeSet::new());
+    let mut waiting = VecDeque::from(["/".to_owned()]);
+    while let Some(path) = waiting.pop_front() {
+        // One link of each sort is enough where a table has one per row.
+        let sort = path.split('=').next().unwrap_or_default().to_owned();
+        if !sorts.insert(sort) || !seen.insert(path.clone()) {
             continue;
         }
         let answer = browser.get(&path).await;
@@ -108,8 +110,8 @@ async fn a_block_is_reviewed_requested_acknowledged_and_lifted() {
 async fn a_shutdown_needs_another_person() {
     let site = Site::new().await;
     site.acknowledge().await;
-    let mut asker = site.signed_in("asker", AccessRole::Approver).await;
-    let page = asker.get("/containment").await;
+    let mut first = site.signed_in("asker", AccessRole::Approver).await;
+    let page = first.get("/containment").await;
     let fields = [
         ("application", "shop"),
         ("effect", "shutdown"),
@@ -117,11 +119,11 @@ async fn a_shutdown_needs_another_person() {
         ("minutes", "0"),
         ("reason", "it leaks"),
     ];
-    let review = asker.post("/containment/review", &page, &fields).await;
+    let review = first.post("/containment/review", &page, &fields).await;
     assert!(review.html.contains("Ask for approval"), "{}", review.html);
-    let asked = asker.post("/containment", &review, &fields).await;
+    let asked = first.post("/containment", &review, &fields).await;
     assert_eq!(asked.location, "/containment?done=proposed");
-    let own = asker.get("/containment").await;
+    let own = first.get("/containment").await;
     assert!(own.html.contains("Somebody else must approve"), "{}", own.html);
     assert!(!own.links().iter().any(|link| link.ends_with("/approve")));
 
@@ -129,7 +131,7 @@ async fn a_shutdown_needs_another_person() {
     let page = second.get("/containment").await;
     let approve =
         page.links().into_iter().find(|link| link.ends_with("/approve")).expect("a decision");
-    let refused = asker.post(&approve, &own, &[("reason", "me too")]).await;
+    let refused = first.post(&approve, &own, &[("reason", "me too")]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.html);
     let sheet = second.get(&approve).await;
     assert!(sheet.html.contains("Every user of shop."));

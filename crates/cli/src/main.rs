@@ -88,3 +88,28 @@ fn log(cx: &Context, server: bool) -> Result<(), Failure> {
     };
     set.map_err(|error| Failure::error(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, CommandFactory};
+
+    use super::*;
+
+    /// clap takes two arguments of one id for the same: a command's own would be read as the flag.
+    #[test]
+    fn no_command_has_an_argument_named_like_a_flag_of_every_command() {
+        fn check(command: &Command, common: &[String]) {
+            for argument in command.get_arguments() {
+                let id = argument.get_id().to_string();
+                assert!(!common.contains(&id), "{}: {id}", command.get_name());
+            }
+            command.get_subcommands().for_each(|inner| check(inner, common));
+        }
+        let common = Globals::augment_args(Command::new("common"));
+        let common: Vec<String> =
+            common.get_arguments().map(|argument| argument.get_id().to_string()).collect();
+        assert!(common.contains(&"token".to_owned()), "{common:?}");
+        Cli::command().get_subcommands().for_each(|command| check(command, &common));
+        Cli::command().debug_assert();
+    }
+}

@@ -21,7 +21,9 @@ pub(crate) enum TokenCommand {
     /// Withdraw a token.
     Revoke {
         /// Its id, tok_….
-        token: String,
+        // Not called `token`: that is the flag of every command, and clap would take this for it.
+        #[arg(value_name = "TOKEN")]
+        id: String,
     },
 }
 
@@ -57,10 +59,10 @@ pub(crate) async fn run(cx: &Context, command: TokenCommand) -> Result<(), Failu
             let all = client.get(PATH).await?;
             cx.show(&all, |all| output::table(output::rows(all, ""), &COLUMNS))
         }
-        TokenCommand::Revoke { token } => {
-            cx.confirm(&format!("Revoke {token}? Whatever uses it will be refused."))?;
-            client.delete(&format!("{PATH}/{}", segment(&token))).await?;
-            cx.done(&json!({"revoked": token}), &format!("{token} revoked"))
+        TokenCommand::Revoke { id } => {
+            cx.confirm(&format!("Revoke {id}? Whatever uses it will be refused."))?;
+            client.delete(&format!("{PATH}/{}", segment(&id))).await?;
+            cx.done(&json!({"revoked": id}), &format!("{id} revoked"))
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::support::{Said, command, http, quell, quell_with};
 struct Deployment {
     folder: tempfile::TempDir,
     gateway: String,
+    control: String,
     processes: Vec<Child>,
     range: String,
 }
@@ -38,7 +39,8 @@ impl Deployment {
             .stderr(log)
             .spawn()
             .unwrap();
-        let deployment = Self { folder, gateway, processes: vec![serve, range], range: url };
+        let deployment =
+            Self { folder, gateway, control, processes: vec![serve, range], range: url };
         deployment.wait("control answers", || deployment.quell("app list").code == 0);
         deployment
     }
@@ -321,6 +323,55 @@ fn shutdown(d: &Deployment, key: &str) {
     .expect(2, &["another target"]);
     d.quell(&format!("contain reject {approval} --reason 'too much'")).expect(3, &["["]);
     assert_eq!(d.ask(key, "alice", "Hello"), Some(200), "nothing was shut down");
+
+    let other = token_of_second_administrator(d);
+    let line = format!("contain approve {approval} --reason agreed --apply --wait --token {other}");
+    d.quell(&line).expect(0, &["verified", "shutdown", &approval]);
+    assert_ne!(d.ask(key, "alice", "Hello"), Some(200));
+    d.quell(&format!("contain lift {measure} --reason 'leak closed' --wait"))
+        .expect(0, &["lifted"]);
+    assert_eq!(d.ask(key, "alice", "Hello"), Some(200));
+
+    // An approval that is only granted is spent by whoever asked, on exactly what was approved.
+    let asked = d.json("contain request-approval --app support --reason again --minutes 30");
+    let approval = text(&asked, "/approval/id");
+    d.quell(&format!("contain approve {approval} --reason agreed --token {other}"))
+        .expect(0, &["approved", "contain accept"]);
+    let line = format!("contain apply shutdown --app support --approval {approval} --reason again");
+    d.quell(&format!("{line} --wait")).expect(0, &["verified"]);
+    d.quell(&line).expect(3, &["["]);
+    let measure = text(&asked, "/measure/id");
+    d.quell(&format!("contain lift {measure} --reason done --wait")).expect(0, &["lifted"]);
+}
+
+/// A token of somebody who is not the local administrator: made by signing in.
+fn token_of_second_administrator(d: &Deployment) -> String {
+    let create = ["--config", "quell.toml", "account", "create", "dana", "--role", "admin"];
+    quell_with(d.folder.path(), &create, "another long password\n").expect(0, &["dana"]);
+    let post = |path: &str, headers: &str, body: Value| {
+        let head = format!("POST /api/v1/{path} HTTP/1.1{headers}");
+        let (status, answer) = http(&d.control, &head, &body.to_string()).unwrap();
+        assert!(status < 300, "{answer}");
+        answer
+    };
+    let answer = post(
+        "session",
+        "",
+        serde_json::json!({"name": "dana", "password": "another long password"}),
+    );
+    let between = |from: &str, to: &str| {
+        let rest = answer.split_once(from).unwrap_or_else(|| panic!("{from} in {answer}")).1;
+        rest.split_once(to).unwrap().0.to_owned()
+    };
+    let headers = format!(
+        "\r\ncookie: {}\r\nx-quell-csrf: {}",
+        between("set-cookie: ", ";"),
+        between("\"csrf\":\"", "\"")
+    );
+    let answer =
+        post("tokens", &headers, serde_json::json!({"name": "laptop", "role": "approver"}));
+    let secret = answer.split_once("\"secret\":\"").unwrap().1;
+    secret.split_once('"').unwrap().0.to_owned()
 }
 
 fn rules(d: &Deployment) {

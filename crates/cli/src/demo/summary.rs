@@ -1,11 +1,12 @@
 //! What the demo amounts to, counted from the interaction log, the store and the evidence itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
+use jiff::Timestamp;
 use quell_control::Access;
 use quell_domain::interaction::Outcome;
-use quell_domain::{Interaction, MeasureState};
+use quell_domain::{IncidentId, Interaction, MeasureState};
 use quell_evidence::VerifyLimits;
 use quell_range::campaign::CampaignReport;
 use quell_store::{IncidentFilter, PageRequest, SignalFilter};
@@ -43,7 +44,11 @@ impl Summary {
         let measures = cast.measures().await?;
         let entered = measures.iter().filter(|measure| measure.state.in_force());
         let unverified = entered.filter(|measure| measure.state != MeasureState::Verified).count();
-        let (incidents, evidence_verified) = incidents(cast).await?;
+        let (incidents, first_signals, evidence_verified) = incidents(cast).await?;
+        let since_first_signal = |measure: &quell_domain::Measure| {
+            let first = first_signals.get(&measure.incident?)?;
+            Some(measure.verified_at?.duration_since(*first).as_millis() as i64)
+        };
         Ok(Self {
             log,
             signals: count_signals(cast).await?,
@@ -58,6 +63,7 @@ impl Summary {
                         "actor": measure.actor, "requested_at": measure.requested_at,
                         "acknowledged_at": measure.acknowledged_at,
                         "verified_at": measure.verified_at, "expires_at": measure.expires_at,
+                        "verified_ms_after_first_signal": since_first_signal(measure),
                     })
                 })
                 .collect(),
@@ -177,14 +183,18 @@ async fn count_signals(cast: &Cast) -> anyhow::Result<usize> {
 }
 
 /// Every incident with its evidence exported and verified as a stranger would.
-async fn incidents(cast: &Cast) -> anyhow::Result<(Vec<Value>, bool)> {
+async fn incidents(
+    cast: &Cast,
+) -> anyhow::Result<(Vec<Value>, HashMap<IncidentId, Timestamp>, bool)> {
     let access = Access::system();
     let page = PageRequest::first(200);
     let found = cast.control().incidents(&access, &IncidentFilter::default(), &page).await?.items;
     let folder = tempfile::tempdir()?;
     let mut all_intact = !found.is_empty();
     let mut rows = Vec::new();
+    let mut first_signals = HashMap::new();
     for incident in found {
+        first_signals.extend(incident.first_signal_at.map(|at| (incident.id, at)));
         let bundle = folder.path().join(&incident.number);
         let exported = cast
             .control()
@@ -203,5 +213,5 @@ async fn incidents(cast: &Cast) -> anyhow::Result<(Vec<Value>, bool)> {
             "evidence_intact": report.is_intact(),
         }));
     }
-    Ok((rows, all_intact))
+    Ok((rows, first_signals, all_intact))
 }

@@ -23,7 +23,7 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
 /// Largest download, bytes.
 const DOWNLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where the API is and how to get in.
 #[derive(Debug, Clone, clap::Args)]
@@ -64,22 +64,7 @@ impl Client {
     ) -> Result<Self, Failure> {
         let token = match &connection.token {
             Some(token) => token.trim().to_owned(),
-            None => {
-                if let Some(url) = connection.url.as_deref().filter(|url| !is_loopback(url)) {
-                    return Err(Failure::usage(format!(
-                        "no API token for {url}: give --token or QUELL_TOKEN (the local \
-                         administrator's token is not sent to other machines)"
-                    )));
-                }
-                let path = data_dir.join(local::ADMIN_TOKEN);
-                std::fs::read_to_string(&path).map(|text| text.trim().to_owned()).map_err(|error| {
-                    Failure::usage(format!(
-                        "no API token: cannot read {} ({error}). Start `quell serve` there, or give \
-                         --token or QUELL_TOKEN",
-                        path.display()
-                    ))
-                })?
-            }
+            None => local_token(connection, data_dir)?,
         };
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Failure::usage("the API token is empty or has characters no token has"));
@@ -205,6 +190,25 @@ impl Client {
             self.base
         ))
     }
+}
+
+/// The token that `quell serve` left for commands on its own machine.
+fn local_token(connection: &Connection, data_dir: &Path) -> Result<String, Failure> {
+    if let Some(url) = connection.url.as_deref().filter(|url| !is_loopback(url)) {
+        return Err(Failure::usage(format!(
+            "no API token for {url}: give --token or QUELL_TOKEN (the local administrator's token \
+             is not sent to other machines)"
+        )));
+    }
+    let path = data_dir.join(local::ADMIN_TOKEN);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Failure::usage(format!(
+            "no API token: cannot read {} ({error}). Start `quell serve` there, or give --token or \
+             QUELL_TOKEN",
+            path.display()
+        ))
+    })?;
+    Ok(text.trim().to_owned())
 }
 
 /// Whether `url` names this machine.

@@ -113,20 +113,17 @@ async fn change(
 /// The first line of the file or of standard input.
 fn password(file: Option<&Path>) -> Result<String, Failure> {
     let mut line = String::new();
-    match file {
-        Some(path) => {
-            let unreadable = |error| Failure::usage(format!("{}: {error}", path.display()));
-            let file = std::fs::File::open(path).map_err(unreadable)?;
-            std::io::BufReader::new(file.take(PASSWORD_BYTES_MAX))
-                .read_line(&mut line)
-                .map_err(unreadable)?;
-        }
-        None => {
-            let stdin = std::io::stdin();
-            let hidden = Hidden::over(&stdin)?;
-            stdin.lock().take(PASSWORD_BYTES_MAX).read_line(&mut line)?;
-            drop(hidden);
-        }
+    if let Some(path) = file {
+        let unreadable = |error| Failure::usage(format!("{}: {error}", path.display()));
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        std::io::BufReader::new(file.take(PASSWORD_BYTES_MAX))
+            .read_line(&mut line)
+            .map_err(unreadable)?;
+    } else {
+        let stdin = std::io::stdin();
+        let hidden = Hidden::over(&stdin)?;
+        stdin.lock().take(PASSWORD_BYTES_MAX).read_line(&mut line)?;
+        drop(hidden);
     }
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     if password.is_empty() {

@@ -3,7 +3,7 @@
 mod content;
 mod files;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use quell_detection::{Diagnostic, Level, RuleInfo, RuleSet, lint, run_examples};
 use quell_domain::rule::RuleMode;
@@ -88,8 +88,8 @@ pub(crate) async fn run(cx: &Context, command: RulesCommand) -> Result<(), Failu
             })?;
             cx.show(found, explained)
         }
-        RulesCommand::Lint { path, deny_warnings } => check(cx, path, deny_warnings),
-        RulesCommand::Test { path } => test(cx, path),
+        RulesCommand::Lint { path, deny_warnings } => check(cx, path.as_deref(), deny_warnings),
+        RulesCommand::Test { path } => test(cx, path.as_deref()),
         RulesCommand::Mode { rule, mode, reason, .. } => {
             set_mode(cx, &rule, mode.zip(reason)).await
         }
@@ -156,8 +156,8 @@ fn compiled(on_top: &[ContentFile]) -> Result<RuleSet, Failure> {
     RuleSet::with_overrides(on_top).map_err(|errors| Failure::negative(errors.to_string()))
 }
 
-fn check(cx: &Context, path: Option<PathBuf>, deny_warnings: bool) -> Result<(), Failure> {
-    let own = path.as_deref().map(files::read).transpose()?;
+fn check(cx: &Context, path: Option<&Path>, deny_warnings: bool) -> Result<(), Failure> {
+    let own = path.map(files::read).transpose()?;
     let mut all = quell_detection::content::embedded();
     all.extend(own.iter().flatten().cloned());
     let mut found = lint(&all);
@@ -193,8 +193,8 @@ fn finding(finding: &Diagnostic) -> Value {
     })
 }
 
-fn test(cx: &Context, path: Option<PathBuf>) -> Result<(), Failure> {
-    let own = path.as_deref().map(files::read).transpose()?.unwrap_or_default();
+fn test(cx: &Context, path: Option<&Path>) -> Result<(), Failure> {
+    let own = path.map(files::read).transpose()?.unwrap_or_default();
     let rules = std::sync::Arc::new(compiled(&own)?);
     let report = run_examples(&rules);
     let value = serde_json::to_value(&report).map_err(anyhow::Error::from)?;

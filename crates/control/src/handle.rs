@@ -31,6 +31,8 @@ struct Inner {
     blobs: Arc<dyn BlobStore>,
     severity: SeverityRules,
     rules: RuleBook,
+    /// The rules without the modes that people set.
+    unset_rules: RuleBook,
     snapshot: watch::Sender<Option<Arc<Snapshot>>>,
     head: watch::Sender<i64>,
     /// Serialises refreshes, so that an older snapshot never replaces a newer one.
@@ -63,6 +65,7 @@ impl Control {
             blobs,
             severity: SeverityRules::shipped(),
             rules: RuleBook::default(),
+            unset_rules: RuleBook::default(),
             snapshot: watch::Sender::new(None),
             head: watch::Sender::new(0),
             refreshing: Mutex::default(),
@@ -134,6 +137,10 @@ impl Control {
 
     pub(crate) fn rule_book(&self) -> &RuleBook {
         &self.0.rules
+    }
+
+    pub(crate) fn unset_rules(&self) -> &RuleBook {
+        &self.0.unset_rules
     }
 
     pub(crate) fn snapshots(&self) -> &watch::Sender<Option<Arc<Snapshot>>> {

@@ -45,7 +45,7 @@ impl Control {
     pub async fn rules(&self, access: &Access) -> Result<Vec<RuleView>, Refused> {
         access.require(AccessRole::Viewer)?;
         let mut read = self.read().await?;
-        let plain = compiled_apart(files(&mut read).await?).await?;
+        let plain = self.unset_rules().over(files(&mut read).await?).await?;
         let settings: BTreeMap<String, RuleSetting> = read
             .rule_settings()
             .await?
@@ -205,7 +205,11 @@ impl RuleBook {
     /// The rules over the content that `read` sees. Compiling takes long enough to want a thread
     /// of its own, and to be done before a write transaction begins.
     pub(crate) async fn current(&self, read: &mut Read) -> Result<Arc<RuleSet>, Refused> {
-        let overrides = effective_content(read).await?;
+        self.over(effective_content(read).await?).await
+    }
+
+    /// The rules with `overrides` on top of what is shipped.
+    async fn over(&self, overrides: Vec<ContentFile>) -> Result<Arc<RuleSet>, Refused> {
         if overrides.is_empty()
             && let Some(set) = SHIPPED.get()
         {

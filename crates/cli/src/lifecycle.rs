@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 const PARENT_CHECK: Duration = Duration::from_millis(250);
 
 /// Cancelled by SIGTERM or SIGINT.
-pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+pub(crate) fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -25,7 +25,7 @@ pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
 }
 
 /// Cancels `stop` when this process's parent is gone: an orphan must not keep the port.
-pub fn stop_with_parent(stop: CancellationToken) {
+pub(crate) fn stop_with_parent(stop: CancellationToken) {
     let parent = rustix::process::getppid();
     tokio::spawn(async move {
         loop {

@@ -23,7 +23,7 @@ use crate::{lifecycle, local, output, supervisor};
 
 /// What a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Role {
+pub(crate) enum Role {
     /// A gateway process and a control process under one supervisor.
     All,
     /// The data plane only.
@@ -34,20 +34,20 @@ pub enum Role {
 
 /// `quell serve`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// What to run.
     #[arg(long, value_enum, default_value = "all")]
-    pub role: Role,
+    pub(crate) role: Role,
     /// Set by the supervisor for the processes it starts.
     #[arg(long, hide = true)]
-    pub supervised: bool,
+    pub(crate) supervised: bool,
     /// The gateway's socket comes as standard input.
     #[arg(long, hide = true)]
-    pub listener_on_stdin: bool,
+    pub(crate) listener_on_stdin: bool,
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub async fn run(
+pub(crate) async fn run(
     args: &ServeArgs,
     config: &Config,
     config_path: Option<&PathBuf>,
@@ -81,16 +81,16 @@ pub async fn run(
 
 /// Time and ids of this process.
 #[derive(Debug, Clone)]
-pub struct World {
+pub(crate) struct World {
     /// The clock.
-    pub clock: SharedClock,
+    pub(crate) clock: SharedClock,
     /// The id source.
-    pub ids: SharedIds,
+    pub(crate) ids: SharedIds,
 }
 
 impl World {
     /// The machine's.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock: SharedClock = Arc::new(SystemClock::new());
         Self { ids: Arc::new(SystemIds::new(Arc::clone(&clock))), clock }
     }
@@ -113,7 +113,7 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
 }
 
 /// Starts a gateway in this process.
-pub fn start_gateway(
+pub(crate) fn start_gateway(
     config: &Config,
     world: &World,
     listener: TcpListener,
@@ -192,7 +192,7 @@ const LINGER: Duration = Duration::from_secs(5);
 const SETUP_HOURS: u32 = 24;
 
 /// Starts control and lets the local tokens in.
-pub async fn start_control(config: &Config, world: &World) -> anyhow::Result<Control> {
+pub(crate) async fn start_control(config: &Config, world: &World) -> anyhow::Result<Control> {
     let options = ControlOptions::new(
         &config.database_url()?,
         config.data_dir.clone(),
@@ -212,7 +212,7 @@ pub async fn start_control(config: &Config, world: &World) -> anyhow::Result<Con
 }
 
 /// API and console on one port.
-pub fn router(control: &Control, world: &World, public_url: &str) -> Router {
+pub(crate) fn router(control: &Control, world: &World, public_url: &str) -> Router {
     let secure = public_url.starts_with("https://");
     let console = quell_console::Console::new(control.clone(), Arc::clone(&world.ids), secure);
     quell_api::router(control.clone()).merge(quell_console::router(console))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -296,13 +295,4 @@ fn password(world: &World) -> String {
     world.ids.random(&mut bytes);
     let alphabet = b"abcdefghjkmnpqrstuvwxyz23456789";
     bytes.iter().map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()])).collect()
-}
-
-impl std::fmt::Debug for Cast {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cast")
-            .field("console", &self.console)
-            .field("ids", &Arc::as_ptr(&self.world.ids))
-            .finish()
-    }
 }

@@ -19,29 +19,29 @@ use summary::Summary;
 
 /// `quell demo`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// End after the campaign instead of staying up.
     #[arg(long)]
-    pub exit: bool,
+    pub(crate) exit: bool,
     /// Everything random comes from here.
     #[arg(long, default_value_t = 7)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Multiplies the honest users, 1 to 20.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
-    pub scale: u32,
+    pub(crate) scale: u32,
     /// Folder with text corpora to draw further attacks and honest requests from.
     #[arg(long, env = "QUELL_CORPORA", value_name = "DIR")]
-    pub corpora: Option<PathBuf>,
+    pub(crate) corpora: Option<PathBuf>,
     /// Port of the gateway; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
-    pub gateway_port: u16,
+    pub(crate) gateway_port: u16,
     /// Port of the console; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
-    pub console_port: u16,
+    pub(crate) console_port: u16,
 }
 
 /// Plays the demo.
-pub async fn run(args: &DemoArgs, json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(args: &DemoArgs, json: bool) -> Result<(), Failure> {
     let world = World::new();
     let narrator = Narrator::new(json, world.clock.clone());
     let stop = lifecycle::stop_on_signals()?;

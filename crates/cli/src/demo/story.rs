@@ -1,7 +1,6 @@
 //! What the demo tells while it happens, on standard error.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -94,14 +93,5 @@ impl Narrator {
             }
         }
         Ok(())
-    }
-}
-
-impl std::fmt::Debug for Narrator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Narrator")
-            .field("quiet", &self.quiet)
-            .field("clock", &Arc::as_ptr(&self.clock))
-            .finish()
     }
 }

@@ -8,7 +8,7 @@ use quell_domain::{Clock, SystemClock};
 use crate::support::{command, quell};
 
 /// From the first process to the last, campaign included.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 #[test]
 fn an_attack_becomes_contained_verified_and_evidenced_incidents() {

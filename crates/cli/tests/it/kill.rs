@@ -4,9 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::world::{APPLICATION, Load, Question, Worker, World, bounded, restrict, text, until};
+use crate::world::{
+    APPLICATION, Load, Question, Worker, World, bounded, is_running, restrict, signal, text, until,
+};
 
 /// What the API has said yes to.
 #[derive(Default)]
@@ -100,6 +103,36 @@ async fn kill_9_of_all_processes_under_load_loses_nothing_that_was_promised() {
         let intruder = Question { user: Some(intruder.leak()), ..Question::new(&shared, "Hi!") };
         let refused = async || client.ask(&intruder).await.is_some_and(|seen| seen.status == 403);
         until("the last measure is enforced", refused).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_of_the_supervisor_alone_leaves_no_process_behind() {
+    bounded(async {
+        let (world, serve) = World::running("", &json!({})).await;
+        let (key, mallory) = (world.key(None).await, world.key(Some("mallory")).await);
+        world.block("mallory").await;
+        let orphans = [serve.child("gateway"), serve.child("control")];
+        signal(serve.pid(), Signal::KILL);
+        until("the others follow", async || !orphans.iter().any(|pid| is_running(*pid))).await;
+
+        let _serve = world.serve("all");
+        let client = world.client_without_pool();
+        let answer = async |key: &str| {
+            let mut answer = None;
+            until("the gateway answers", async || {
+                answer = client.ask(&Question::new(key, "Hi!")).await;
+                answer.is_some()
+            })
+            .await;
+            answer.unwrap()
+        };
+        assert_eq!(answer(&mallory).await.status, 403);
+        assert_eq!(answer(&key).await.status, 200);
+        world.wait_for_control().await;
+        world.wait_until_read().await;
+        world.assert_logs_intact();
     })
     .await;
 }

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::world::{
-    APPLICATION, JAILBREAK, Load, Question, SLOW, Worker, World, bounded, kill, restrict, text,
+    APPLICATION, JAILBREAK, Load, Question, SLOW, Worker, World, bounded, restrict, signal, text,
     until,
 };
 
@@ -27,6 +27,16 @@ async fn crowd(world: &World) -> Vec<Worker> {
         worker(Question::new(&mallory, "Hi!"), 403),
         worker(Question::new(&world.key(Some("eve")).await, JAILBREAK), 403),
     ]
+}
+
+/// The honest and the blocked once more, on a new connection for every request.
+fn crowd_without_pool(world: &World, crowd: &[Worker]) -> Vec<Worker> {
+    let again = |worker: &Worker| Worker {
+        client: world.client_without_pool(),
+        question: worker.question.clone(),
+        status: worker.status,
+    };
+    crowd.iter().filter(|worker| worker.question.text != JAILBREAK).map(again).collect()
 }
 
 /// Control's state after the load: everything recorded, every signal there, and there once.
@@ -65,7 +75,10 @@ async fn control_killed_under_load_fails_no_request_and_doubles_no_signal() {
         load.reach(40).await;
         for _ in 0..3 {
             let control = serve.child("control");
-            kill(control);
+            // First it answers nobody, then it is gone.
+            signal(control, Signal::STOP);
+            load.reach(40).await;
+            signal(control, Signal::KILL);
             load.reach(40).await;
             let again = async || {
                 let now = serve.children("control");
@@ -121,17 +134,16 @@ async fn a_gateway_replaced_under_load_finishes_its_streams_and_refuses_nobody()
     bounded(async {
         let (world, serve) = World::running("", &json!({})).await;
         let mut workers = crowd(&world).await;
-        for worker in &mut workers {
-            worker.client = world.client_without_pool();
-        }
         let slow = Question { text: SLOW, ..workers[1].question.clone() };
+        // Half of them keep their connections, half open one for every request.
+        workers.splice(0..0, crowd_without_pool(&world, &workers));
         let mut load = Load::start(workers);
         load.reach(40).await;
         let old = serve.child("gateway");
         let client = world.client();
         let running = tokio::spawn(async move { client.ask(&slow).await });
         load.reach(20).await;
-        serve.signal(Signal::HUP);
+        signal(serve.pid(), Signal::HUP);
         until("a successor starts", async || serve.children("gateway").len() == 2).await;
         load.reach(40).await;
         let stream = running.await.unwrap().expect("the running stream is not broken off");
@@ -141,7 +153,7 @@ async fn a_gateway_replaced_under_load_finishes_its_streams_and_refuses_nobody()
         let before = world.logs();
         load.reach(40).await;
         let mut seen = load.end().await;
-        seen[1].push(stream.interaction);
+        seen[0].push(stream.interaction);
 
         let after: HashMap<_, _> = world.logs().into_iter().collect();
         assert_eq!(after.len(), 2, "each gateway wrote a log of its own");

@@ -323,7 +323,8 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    fn pid(&self) -> Pid {
+    /// The supervisor.
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
@@ -350,11 +351,6 @@ impl Serve {
         found[0]
     }
 
-    /// Tells the supervisor something.
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).unwrap();
-    }
-
     /// SIGKILL for the supervisor and everything it started, at one moment.
     pub(crate) fn kill(mut self) {
         kill_process_group(self.pid(), Signal::KILL).unwrap();
@@ -374,9 +370,15 @@ impl Drop for Serve {
     }
 }
 
-/// SIGKILL.
-pub(crate) fn kill(pid: Pid) {
-    kill_process(pid, Signal::KILL).unwrap();
+/// Tells a process something.
+pub(crate) fn signal(pid: Pid, signal: Signal) {
+    kill_process(pid, signal).unwrap();
+}
+
+/// Whether the process exists; one that nobody has collected yet does not.
+pub(crate) fn is_running(pid: Pid) -> bool {
+    let line = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+    line.is_ok_and(|line| !line.is_empty())
 }
 
 // === Client ===

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,10 +20,15 @@ use crate::shared::Shared;
 
 /// How long a client may take to send a request's head.
 const HEADER_SECONDS: u64 = 15;
+/// How long open connections may bring one more request once the gateway stops. Its answer tells
+/// the client to connect anew; closing at once would break what is already on its way.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Accepts until `stop`, then drains.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
     let connections = Arc::new(Semaphore::new(shared.options.connections as usize));
+    let drain = Duration::from_secs(shared.options.drain_seconds);
+    let last_request = LAST_REQUEST.min(drain / 2);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -45,10 +51,17 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's delay");
         }
-        let serving = Arc::clone(&shared);
+        let (serving, stopping) = (Arc::clone(&shared), stop.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let shared = Arc::clone(&serving);
-            async move { Ok::<_, Infallible>(exchange::serve(shared, request, peer).await) }
+            let (shared, stopping) = (Arc::clone(&serving), stopping.clone());
+            async move {
+                let mut response = exchange::serve(shared, request, peer).await;
+                if stopping.is_cancelled() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -59,9 +72,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
         let stopping = stop.clone();
         shared.tasks.spawn(async move {
             tokio::pin!(connection);
+            let until_last_request = async {
+                stopping.cancelled().await;
+                tokio::time::sleep(last_request).await;
+            };
             let ended = tokio::select! {
                 ended = connection.as_mut() => ended,
-                () = stopping.cancelled() => {
+                () = until_last_request => {
                     connection.as_mut().graceful_shutdown();
                     connection.as_mut().await
                 }
@@ -73,7 +90,6 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
         });
     }
     drop(listener);
-    let drain = Duration::from_secs(shared.options.drain_seconds);
     let finished = async {
         shared.tasks.close();
         shared.tasks.wait().await;

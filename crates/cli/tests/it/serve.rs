@@ -29,10 +29,10 @@ async fn crowd(world: &World) -> Vec<Worker> {
     ]
 }
 
-/// The honest and the blocked once more, on a new connection for every request.
-fn crowd_without_pool(world: &World, crowd: &[Worker]) -> Vec<Worker> {
+/// The honest and the blocked once more, over connections they keep.
+fn crowd_that_keeps_connections(world: &World, crowd: &[Worker]) -> Vec<Worker> {
     let again = |worker: &Worker| Worker {
-        client: world.client_without_pool(),
+        client: world.client_like_sdks(),
         question: worker.question.clone(),
         status: worker.status,
     };
@@ -135,8 +135,11 @@ async fn a_gateway_replaced_under_load_finishes_its_streams_and_refuses_nobody()
         let (world, serve) = World::running("", &json!({})).await;
         let mut workers = crowd(&world).await;
         let slow = Question { text: SLOW, ..workers[1].question.clone() };
-        // Half of them keep their connections, half open one for every request.
-        workers.splice(0..0, crowd_without_pool(&world, &workers));
+        let keeping = crowd_that_keeps_connections(&world, &workers);
+        for worker in &mut workers {
+            worker.client = world.client_without_pool();
+        }
+        workers.splice(0..0, keeping);
         let mut load = Load::start(workers);
         load.reach(40).await;
         let old = serve.child("gateway");

@@ -238,13 +238,23 @@ impl World {
     // --- clients ---
 
     pub(crate) fn client(&self) -> Client {
-        Client { http: self.http.clone(), gateway: self.gateway }
+        Client { http: self.http.clone(), gateway: self.gateway, retries: false }
     }
 
     /// Opens a connection for every request.
     pub(crate) fn client_without_pool(&self) -> Client {
         let options = UpstreamOptions { pool_idle_per_host: 0, ..UpstreamOptions::default() };
-        Client { http: UpstreamClient::new(&options).unwrap(), gateway: self.gateway }
+        Client {
+            http: UpstreamClient::new(&options).unwrap(),
+            gateway: self.gateway,
+            retries: false,
+        }
+    }
+
+    /// Keeps connections and, as the official SDKs do, asks once more when one breaks: HTTP/1.1
+    /// cannot keep a request and the closing of its idle connection from crossing on their way.
+    pub(crate) fn client_like_sdks(&self) -> Client {
+        Client { retries: true, ..self.client() }
     }
 }
 
@@ -387,6 +397,7 @@ pub(crate) fn is_running(pid: Pid) -> bool {
 pub(crate) struct Client {
     http: UpstreamClient,
     gateway: SocketAddr,
+    retries: bool,
 }
 
 /// What is asked, and as whom.
@@ -419,6 +430,11 @@ pub(crate) struct Answer {
 impl Client {
     /// None: nobody answered, or the exchange was broken off.
     pub(crate) async fn ask(&self, question: &Question) -> Option<Answer> {
+        let answer = self.ask_once(question).await;
+        if answer.is_none() && self.retries { self.ask_once(question).await } else { answer }
+    }
+
+    async fn ask_once(&self, question: &Question) -> Option<Answer> {
         let body = json!({
             "model": "m", "stream": question.stream,
             "messages": [{"role": "user", "content": question.text}],

@@ -21,7 +21,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const OVERLAP: Duration = Duration::from_millis(1_500);
 
 /// Runs both processes until stopped.
-pub(crate) async fn run(config: &Config, args: &[String], stop: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    config: &Config,
+    args: &[String],
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let listener = bind(config).await?;
     let program = std::env::current_exe().context("cannot find the quell binary itself")?;
     let mut control = Slot::new(&program, args, "control", None);

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quell_detection::{PatternSet, RuleSet};
-use quell_domain::MeasureId;
+use jiff::Timestamp;
+use quell_detection::{PatternError, PatternSet, RuleSet};
 use quell_domain::application::{Application, KeyBinding, Upstream};
 use quell_domain::measure::{Target, TextPattern};
 use quell_domain::snapshot::Snapshot;
+use quell_domain::{ApiKeyId, Measure, MeasureId};
 use quell_outbound::{UpstreamClient, UpstreamOptions};
 use quell_response::{Breaker, BreakerState, Table};
 use secrecy::SecretString;
@@ -46,9 +47,9 @@ pub(crate) struct ActiveApplication {
     /// Requests in flight, up to its limit.
     pub slots: Arc<Semaphore>,
     /// The key that signs its user tokens.
-    pub user_token_secret: Option<SecretString>,
+    pub user_token_secret: Secret,
     /// The key that signs its hand-offs.
-    pub handoff_secret: Option<SecretString>,
+    pub handoff_secret: Secret,
 }
 
 /// An upstream with its secret and breaker.
@@ -57,11 +58,22 @@ pub(crate) struct ActiveUpstream {
     /// As configured.
     pub config: Upstream,
     /// Its API key, if the operator set one.
-    pub secret: Option<SecretString>,
+    pub secret: Secret,
     /// Opens after failures in a row.
     pub breaker: Breaker,
     /// Its connections.
     pub client: UpstreamClient,
+}
+
+/// What became of a secret reference.
+#[derive(Debug)]
+pub(crate) enum Secret {
+    /// There is no reference.
+    None,
+    /// Resolved.
+    Known(SecretString),
+    /// There is one, and it does not resolve.
+    Missing,
 }
 
 /// Why a snapshot cannot be run.
@@ -84,14 +96,6 @@ pub(crate) enum ActivateError {
     /// A measure does not compile.
     #[error("enforcement table does not compile: {0}")]
     Table(String),
-    /// A secret reference does not resolve.
-    #[error("{what}: {source}")]
-    Secret {
-        /// Whose secret.
-        what: String,
-        /// Why.
-        source: secrets::SecretError,
-    },
     /// An application names an upstream that is not there.
     #[error("application {application:?} names upstream {upstream:?}, which does not exist")]
     UnknownUpstream {
@@ -198,9 +202,23 @@ impl Active {
         open
     }
 
-    /// Patterns of the application's measures, expired ones included.
-    pub(crate) fn patterns(&self, application: &str) -> Arc<PatternSet> {
-        self.patterns.get(application).unwrap_or(&self.no_patterns).clone()
+    /// Patterns of the application's measures that are in force at `now`.
+    pub(crate) fn patterns(&self, application: &str, now: Timestamp) -> Arc<PatternSet> {
+        let Some(compiled) = self.patterns.get(application) else {
+            return Arc::clone(&self.no_patterns);
+        };
+        let measures = self.table.pattern_measures(application);
+        if measures.iter().all(|measure| self.table.in_force(measure.id, now)) {
+            return Arc::clone(compiled);
+        }
+        // One ran out and the snapshot without it is not here yet.
+        let live = measures.iter().filter(|measure| self.table.in_force(measure.id, now));
+        compile_measures(live).map_or_else(|_| Arc::clone(compiled), Arc::new)
+    }
+
+    /// Whether a key is still known.
+    pub(crate) fn has_key(&self, id: ApiKeyId) -> bool {
+        self.keys.values().any(|key| key.id == id)
     }
 }
 
@@ -210,16 +228,9 @@ fn compile_patterns<'a>(
 ) -> Result<HashMap<String, Arc<PatternSet>>, ActivateError> {
     let mut compiled = HashMap::new();
     for application in applications {
-        let patterns: Vec<(MeasureId, TextPattern)> = table
-            .pattern_measures(&application.name)
-            .iter()
-            .filter_map(|measure| match &measure.target {
-                Target::Pattern { pattern } => Some((measure.id, pattern.clone())),
-                _ => None,
-            })
-            .collect();
-        if !patterns.is_empty() {
-            let set = PatternSet::from_measures(&patterns)
+        let measures = table.pattern_measures(&application.name);
+        if !measures.is_empty() {
+            let set = compile_measures(measures.iter())
                 .map_err(|error| ActivateError::Table(error.to_string()))?;
             compiled.insert(application.name.clone(), Arc::new(set));
         }
@@ -227,30 +238,48 @@ fn compile_patterns<'a>(
     Ok(compiled)
 }
 
+fn compile_measures<'a>(
+    measures: impl Iterator<Item = &'a Measure>,
+) -> Result<PatternSet, PatternError> {
+    let patterns: Vec<(MeasureId, TextPattern)> = measures
+        .filter_map(|measure| match &measure.target {
+            Target::Pattern { pattern } => Some((measure.id, pattern.clone())),
+            _ => None,
+        })
+        .collect();
+    PatternSet::from_measures(&patterns)
+}
+
 fn digest_content(snapshot: &Snapshot) -> String {
     let bytes = serde_json::to_vec(&snapshot.content.content).unwrap_or_default();
     quell_domain::canonical::sha256_hex(&bytes)
 }
 
-fn resolve(what: String, reference: Option<&str>) -> Result<Option<SecretString>, ActivateError> {
-    reference
-        .map(secrets::resolve)
-        .transpose()
-        .map_err(|source| ActivateError::Secret { what, source })
+/// A secret that may be missing. What needs it is unavailable then; everything else runs.
+fn resolve(what: &str, reference: Option<&str>) -> Secret {
+    match reference.map(secrets::resolve).transpose() {
+        Ok(Some(secret)) => Secret::Known(secret),
+        Ok(None) => Secret::None,
+        Err(error) => {
+            tracing::error!(%error, "{what}: the secret cannot be resolved; what needs it is unavailable");
+            Secret::Missing
+        }
+    }
 }
 
 fn activate_upstream(
     config: &Upstream,
     held: Option<&Active>,
 ) -> Result<Arc<ActiveUpstream>, ActivateError> {
-    if let Some(same) =
-        held.and_then(|held| held.upstream(&config.name)).filter(|held| held.config == *config)
+    if let Some(same) = held
+        .and_then(|held| held.upstream(&config.name))
+        .filter(|held| held.config == *config && !matches!(held.secret, Secret::Missing))
     {
         return Ok(Arc::clone(same));
     }
     Ok(Arc::new(ActiveUpstream {
         config: config.clone(),
-        secret: resolve(format!("upstream {:?}", config.name), config.secret.as_deref())?,
+        secret: resolve(&format!("upstream {:?}", config.name), config.secret.as_deref()),
         breaker: Breaker::new(config.breaker_failures, Duration::from_secs(config.breaker_seconds)),
         client: UpstreamClient::new(&UpstreamOptions {
             connect_timeout: Duration::from_millis(config.connect_ms),
@@ -265,7 +294,12 @@ fn activate_application(
     held: Option<&Active>,
 ) -> Result<Arc<ActiveApplication>, ActivateError> {
     let held = held.and_then(|held| held.application(&config.name));
-    if let Some(same) = held.filter(|held| held.config == *config) {
+    let complete = |held: &&Arc<ActiveApplication>| {
+        held.config == *config
+            && !matches!(held.user_token_secret, Secret::Missing)
+            && !matches!(held.handoff_secret, Secret::Missing)
+    };
+    if let Some(same) = held.filter(complete) {
         return Ok(Arc::clone(same));
     }
     let slots =
@@ -276,8 +310,8 @@ fn activate_application(
     let handoff = config.fallback.handoff.as_ref().map(|handoff| handoff.secret.as_str());
     let what = |of: &str| format!("application {:?}, {of}", config.name);
     Ok(Arc::new(ActiveApplication {
-        user_token_secret: resolve(what("user_token_secret"), config.user_token_secret.as_deref())?,
-        handoff_secret: resolve(what("fallback.handoff.secret"), handoff)?,
+        user_token_secret: resolve(&what("user_token_secret"), config.user_token_secret.as_deref()),
+        handoff_secret: resolve(&what("fallback.handoff.secret"), handoff),
         slots,
         config: config.clone(),
     }))

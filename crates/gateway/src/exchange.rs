@@ -186,12 +186,14 @@ impl Exchange {
             return Err(stop);
         }
         let body = self.limit(&parts, body).await?;
+        self.take_newest_table()?;
         let treatment = self.admit(&parts, &body)?;
         self.inspect_request()?;
         self.degrade(&treatment)?;
         if let Some(answer) = fallback::answer(self, &treatment).await {
             return Err(Stop::Answered(answer));
         }
+        self.obey_newer_table()?;
         let mut forwarded = forward::forward(self, &parts, body).await?;
         if forwarded.is_stream() {
             return Ok(Delivery::Stream(forwarded));
@@ -252,6 +254,22 @@ impl Exchange {
         Stop::Refused(refusal)
     }
 
+    /// A body may take its time: what is in force is what the newest table says once it is here.
+    fn take_newest_table(&mut self) -> Result<(), Stop> {
+        let newest = self.shared.active().filter(|newest| newest.epoch > self.active.epoch);
+        let Some(newest) = newest.filter(|_| self.probe.is_none()) else { return Ok(()) };
+        let application = newest.application(&self.record.application).cloned();
+        let key_lives = self.record.principal.key.is_none_or(|key| newest.has_key(key));
+        self.application = Some(application.filter(|_| key_lives).ok_or_else(|| {
+            refused(RefusalReason::Unauthorized, "this key or application has just been withdrawn")
+        })?);
+        self.record.epoch = newest.epoch;
+        self.record.digests.config = Some(newest.hash.clone());
+        self.record.digests.rules = Some(newest.rules.digest().to_owned());
+        self.active = newest;
+        Ok(())
+    }
+
     // --- admit
 
     fn admit(&mut self, parts: &Parts, body: &Bytes) -> Result<Treatment, Stop> {
@@ -260,6 +278,7 @@ impl Exchange {
         self.record.endpoint = quell_wire::endpoint_for(parts.method.as_str(), &self.record.path)
             .or_else(|| forwarded_surface(&application, &self.record.path))
             .ok_or_else(|| {
+                self.cause(Outcome::Blocked, "refused:unknown_path".into());
                 refused(
                     RefusalReason::NotFound,
                     "this path is not served here; the operator can forward it with `forward_paths`",
@@ -299,12 +318,19 @@ impl Exchange {
             }
             return Ok(());
         }
-        let request = quell_wire::parse_request(self.record.endpoint, body)
-            .map_err(|error| refused(RefusalReason::InvalidRequest, error.to_string()))?;
+        let request = quell_wire::parse_request(self.record.endpoint, body).map_err(|error| {
+            self.cause(Outcome::Blocked, "refused:unreadable".into());
+            refused(RefusalReason::InvalidRequest, error.to_string())
+        })?;
         identify::identify_from_body(&mut self.record.principal, &request);
         record::note_request(&mut self.record, &request);
         let hidden: Vec<_> = request.hidden_state().cloned().collect();
+        let sealed = request.not_evaluated.iter().any(|missing| missing.reason == "token_ids");
         self.request = Some(request);
+        if sealed {
+            // Text in another alphabet: nothing here can read it.
+            self.unjudged("token_ids")?;
+        }
         hidden.iter().try_for_each(|state| self.provider_state(state))
     }
 
@@ -348,7 +374,7 @@ impl Exchange {
         if crate::faults::hides_patterns(self, direction) {
             return Arc::new(PatternSet::empty());
         }
-        self.active.patterns(&self.record.application)
+        self.active.patterns(&self.record.application, self.shared.clock.now())
     }
 
     pub(crate) fn subject(&self) -> Subject<'_> {
@@ -477,7 +503,7 @@ impl Exchange {
     }
 
     /// Takes findings into the record and decides. Returns what must be redacted.
-    fn weigh(&mut self, mut findings: Findings) -> Result<Vec<Redaction>, Stop> {
+    fn weigh(&mut self, findings: Findings) -> Result<Vec<Redaction>, Stop> {
         for missing in &findings.not_evaluated {
             if missing.reason == "budget" {
                 self.unjudged("budget")?;
@@ -485,8 +511,6 @@ impl Exchange {
                 self.not_evaluated(&missing.reason, &missing.field);
             }
         }
-        let now = self.shared.clock.now();
-        findings.measure_hits.retain(|hit| self.active.table.in_force(hit.measure, now));
         self.causes(&findings.causes());
         let decision = findings.decision();
         self.record.signals.extend(findings.signals);
@@ -518,6 +542,14 @@ impl Exchange {
         if treatment.shutdown.is_some() {
             self.causes(&treatment.causes);
             return Err(self.refuse_contained(RefusalReason::ShutDown));
+        }
+        let upstream = self.record.upstream.as_deref().and_then(|upstream| {
+            let now = self.shared.clock.now();
+            newest.table.upstream_forbidden(&self.record.application, upstream, now)
+        });
+        if let Some(cause) = upstream {
+            self.cause(Outcome::Blocked, cause.by);
+            return Err(self.refuse_contained(RefusalReason::Blocked));
         }
         if treatment.restrict.is_some() || treatment.fallback.is_some() {
             self.cause(
@@ -648,6 +680,12 @@ fn endpoint_guess(path: &str) -> Endpoint {
 /// A path the operator forwards. Dot segments and escapes never are: an upstream that resolves
 /// them would serve an inspected surface uninspected.
 fn forwarded_surface(application: &ActiveApplication, path: &str) -> Option<Endpoint> {
+    let normal = path.to_ascii_lowercase();
+    let normal = normal.trim_end_matches('/');
+    let methods = ["GET", "POST"].into_iter();
+    if methods.filter_map(|method| quell_wire::endpoint_for(method, normal)).next().is_some() {
+        return None;
+    }
     if path.contains("..") || path.contains("//") || path.contains(['%', '\\', ';']) {
         return None;
     }

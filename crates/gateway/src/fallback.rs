@@ -9,6 +9,7 @@ use quell_wire::{ParsedRequest, RefusalReason, WireReply};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use crate::active::Secret;
 use crate::exchange::{Exchange, Stop};
 
 /// How long the receiver of a hand-off may take.
@@ -61,7 +62,8 @@ fn canned<'a>(plan: &'a FallbackPlan, said: &str) -> &'a str {
 /// when there is no hand-off or its receiver did not take it.
 async fn handoff(exchange: &Exchange, plan: &FallbackPlan) -> Option<String> {
     let application = exchange.application.as_ref()?;
-    let (handoff, secret) = (plan.handoff.as_ref()?, application.handoff_secret.as_ref()?);
+    let handoff = plan.handoff.as_ref()?;
+    let Secret::Known(secret) = &application.handoff_secret else { return None };
     let id = exchange.record.id.uuid().simple().to_string();
     let ticket = format!("Q-{}", id.get(id.len().saturating_sub(10)..)?.to_uppercase());
     if exchange.probe.is_some() {

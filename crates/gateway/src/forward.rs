@@ -20,7 +20,7 @@ use quell_wire::{ParsedResponse, Refusal, RefusalReason};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
-use crate::active::ActiveUpstream;
+use crate::active::{ActiveUpstream, Secret};
 use crate::exchange::{Exchange, Stop, refused};
 use crate::reply;
 
@@ -121,6 +121,10 @@ async fn send(
     upstream: &Arc<ActiveUpstream>,
 ) -> Result<Forwarded, Failure> {
     let clock = &exchange.shared.clock;
+    if matches!(upstream.secret, Secret::Missing) && !exchange.pass_through {
+        let message = "the credential for the model provider is missing; tell the operator";
+        return Err(Failure::TryNext(Refusal::new(RefusalReason::Unavailable, message)));
+    }
     if let Permit::Refused { .. } = upstream.breaker.permit(clock.ticks()) {
         let message = "the model provider has been failing and is being given time to recover";
         return Err(Failure::TryNext(Refusal::new(RefusalReason::Unavailable, message)));
@@ -222,7 +226,7 @@ fn outgoing_request(
         for name in ["authorization", "x-api-key", "api-key"] {
             headers.remove(name);
         }
-        if let Some(secret) = &upstream.secret {
+        if let Secret::Known(secret) = &upstream.secret {
             swap_secret(headers, upstream.config.dialect, secret.expose_secret());
         }
     }

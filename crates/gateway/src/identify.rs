@@ -17,7 +17,7 @@ use quell_domain::application::KeyBinding;
 use quell_domain::principal::{Graded, Principal, TrustGrade};
 use quell_wire::{ParsedRequest, RefusalReason};
 
-use crate::active::{Active, ActiveApplication};
+use crate::active::{Active, ActiveApplication, Secret};
 use crate::token;
 
 /// Longest user, session or proxy header value kept, bytes.
@@ -149,8 +149,13 @@ fn identify_user(
     now: Timestamp,
 ) -> Result<(), Unidentified> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let (Some(presented), Some(secret)) =
-        (text("x-quell-user-token"), application.user_token_secret.as_ref())
+    let refusing = |message| Unidentified { reason: RefusalReason::Unauthorized, message };
+    if let (Some(_), Secret::Missing) = (text("x-quell-user-token"), &application.user_token_secret)
+    {
+        return Err(refusing("user tokens cannot be verified at the moment; tell the operator"));
+    }
+    if let (Some(presented), Secret::Known(secret)) =
+        (text("x-quell-user-token"), &application.user_token_secret)
     {
         let claims = token::verify(presented, secret, &application.config.name, now).map_err(|_| {
             Unidentified {
@@ -177,23 +182,59 @@ fn identify_user(
 
 fn graded(value: &str, grade: TrustGrade) -> Option<Graded> {
     let value = value.trim();
-    (!value.is_empty() && value.len() <= CLAIM_BYTES_MAX)
+    let clean = !value.chars().any(char::is_control);
+    (!value.is_empty() && value.len() <= CLAIM_BYTES_MAX && clean)
         .then(|| Graded { value: value.to_owned(), grade })
 }
 
-/// The right-most address that is not a trusted proxy, if the peer is one; else the peer.
+/// The right-most hop that is not a trusted proxy, if the peer is one; else the peer. A hop that
+/// cannot be read ends the search: what stands left of it may be the client's own words.
 fn address(headers: &HeaderMap, peer: SocketAddr, trusted: &[IpAddr]) -> IpAddr {
     let peer = peer.ip().to_canonical();
     if !trusted.contains(&peer) {
         return peer;
     }
-    headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|hop| hop.trim().parse::<IpAddr>().ok())
-        .map(|hop| hop.to_canonical())
-        .rfind(|hop| !trusted.contains(hop))
-        .unwrap_or(peer)
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
+        match hop_address(hop.trim()) {
+            Some(address) if trusted.contains(&address) => {}
+            Some(address) => return address,
+            None => return peer,
+        }
+    }
+    peer
+}
+
+/// `ip`, `ip:port` or `[ip]:port`, as proxies write it.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let address = hop.parse::<IpAddr>().or_else(|_| hop.parse::<SocketAddr>().map(|a| a.ip()));
+    let bare = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    address.ok().or_else(bare).map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_cannot_choose_its_address_behind_a_trusted_proxy() {
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        let check = |forwarded: &str, peer: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+            address(&headers, format!("{peer}:5000").parse().unwrap(), &[proxy]).to_string()
+        };
+        assert_eq!(check("203.0.113.9", "10.0.0.1"), "203.0.113.9");
+        assert_eq!(check("10.9.9.9, 203.0.113.9:4431", "10.0.0.1"), "203.0.113.9");
+        assert_eq!(check("10.9.9.9, [2001:db8::1]:443, 10.0.0.1", "10.0.0.1"), "2001:db8::1");
+        assert_eq!(check("10.9.9.9, nonsense", "10.0.0.1"), "10.0.0.1");
+        assert_eq!(check("10.9.9.9", "198.51.100.7"), "198.51.100.7", "nobody's proxy");
+    }
+
+    #[test]
+    fn control_characters_are_no_name() {
+        assert_eq!(graded("a\u{0}b", TrustGrade::Asserted), None);
+        assert!(graded(" ada ", TrustGrade::Asserted).is_some_and(|user| user.value == "ada"));
+    }
 }

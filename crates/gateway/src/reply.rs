@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use quell_detection::Redaction;
 use quell_domain::interaction::Endpoint;
-use quell_wire::{Refusal, WireReply};
+use quell_wire::{Refusal, RefusalReason, WireReply};
 
 use crate::body::ReplyBody;
 use crate::exchange::Exchange;
@@ -34,6 +34,12 @@ const HOP_HEADERS: [&str; 9] = [
 /// A refusal before there is an exchange.
 pub(crate) fn refuse(endpoint: Endpoint, refusal: &Refusal) -> Response<ReplyBody> {
     build(quell_wire::refuse(endpoint, refusal), None)
+}
+
+/// The answer when an exchange ended in a way nobody foresaw.
+pub(crate) fn internal_error() -> Response<ReplyBody> {
+    let message = "the gateway failed on this request; it has been noted";
+    refuse(Endpoint::ChatCompletions, &Refusal::new(RefusalReason::Internal, message))
 }
 
 /// A wire reply of an exchange.

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange;
+use crate::reply;
 use crate::shared::Shared;
 
 /// How long a client may take to send a request's head.
@@ -23,6 +24,9 @@ const HEADER_SECONDS: u64 = 15;
 /// How long open connections may bring one more request once the gateway stops. Its answer tells
 /// the client to connect anew; closing at once would break what is already on its way.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
+
+/// How long streams that outlived the drain may take to be ended and recorded.
+const LAST_RECORDS: Duration = Duration::from_secs(3);
 
 /// Accepts until `stop`, then drains.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
@@ -55,7 +59,16 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
         let service = service_fn(move |request: Request<Incoming>| {
             let (shared, stopping) = (Arc::clone(&serving), stopping.clone());
             async move {
-                let mut response = exchange::serve(shared, request, peer).await;
+                // A client that leaves drops this future, but not the exchange: it is settled and
+                // recorded all the same.
+                let running = exchange::serve(Arc::clone(&shared), request, peer);
+                let mut response = match shared.tasks.spawn(running).await {
+                    Ok(response) => response,
+                    Err(error) => {
+                        tracing::error!(%error, "an exchange ended badly");
+                        reply::internal_error()
+                    }
+                };
                 if stopping.is_cancelled() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
@@ -94,7 +107,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
         shared.tasks.close();
         shared.tasks.wait().await;
     };
-    if tokio::time::timeout(drain, finished).await.is_err() {
+    tokio::pin!(finished);
+    if tokio::time::timeout(drain, finished.as_mut()).await.is_ok() {
+        return;
+    }
+    // What still runs is ended with an error the client can see, and recorded.
+    shared.cut_streams.cancel();
+    if tokio::time::timeout(LAST_RECORDS, finished).await.is_err() {
         tracing::warn!(
             in_flight = shared.counters.in_flight.load(Ordering::Relaxed),
             "drain time is over; stopping with requests running"

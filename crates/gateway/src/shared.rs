@@ -15,6 +15,7 @@ use quell_lake::LogWriter;
 use quell_outbound::{GuardedClient, UpstreamClient};
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::active::Active;
@@ -86,6 +87,8 @@ pub(crate) struct Shared {
     pub counters: Counters,
     /// Connections and streams that a shutdown waits for.
     pub tasks: TaskTracker,
+    /// Ends running streams: the gateway has drained for as long as it may.
+    pub cut_streams: CancellationToken,
     /// Asks for a round of probes.
     pub probe_now: Notify,
     #[cfg(feature = "fault-injection")]
@@ -126,6 +129,7 @@ impl Shared {
             known_responses: KnownResponses::default(),
             counters: Counters::default(),
             tasks: TaskTracker::new(),
+            cut_streams: CancellationToken::new(),
             probe_now: Notify::new(),
             #[cfg(feature = "fault-injection")]
             fault: Mutex::new(None),

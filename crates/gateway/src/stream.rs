@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt;
 use quell_detection::{Context, Findings, StreamInspection, StreamStep};
@@ -28,6 +28,9 @@ use crate::forward::{self, Forwarded, UpstreamBody};
 use crate::held::HeldFrames;
 use crate::unescape::{UNESCAPED, Unescaper};
 use crate::{record, reply};
+
+/// How long a client may take to read the last bytes of a stream.
+const LAST_BYTES: Duration = Duration::from_secs(10);
 
 /// Starts the reply and the pump behind it.
 pub(crate) fn start(mut exchange: Exchange, upstream: Forwarded) -> Response<ReplyBody> {
@@ -64,11 +67,12 @@ struct Pump {
     inspection: Option<StreamInspection>,
     held: HeldFrames,
     epochs: watch::Receiver<u64>,
+    /// When the exchange must be over.
+    deadline: tokio::time::Instant,
     received_bytes: u64,
     /// Digests of the pieces of each field, for the surface that repeats them.
     heard: HashMap<String, Sha256>,
     repeats: u32,
-    tool_fields: HashSet<String>,
     tools_noted: HashSet<String>,
     /// Readers of tool arguments, by field.
     unescapers: HashMap<String, Unescaper>,
@@ -79,7 +83,12 @@ impl Pump {
         let inspected = exchange.record.endpoint != Endpoint::Forwarded;
         let mut epochs = exchange.shared.epochs();
         epochs.mark_changed();
+        let seconds = exchange
+            .application
+            .as_ref()
+            .map_or(0, |application| application.config.limits.exchange_seconds);
         Self {
+            deadline: deadline(seconds),
             status,
             client,
             parser: SseParser::default(),
@@ -90,7 +99,6 @@ impl Pump {
             received_bytes: 0,
             heard: HashMap::new(),
             repeats: 0,
-            tool_fields: HashSet::new(),
             tools_noted: HashSet::new(),
             unescapers: HashMap::new(),
             exchange,
@@ -106,22 +114,10 @@ impl Pump {
     async fn pass(&mut self, mut body: UpstreamBody) -> End {
         let Ok(application) = self.exchange.application() else { return End::ClientGone };
         let limits = &application.config.limits;
-        let deadline = tokio::time::sleep(Duration::from_secs(limits.exchange_seconds.into()));
-        tokio::pin!(deadline);
-        let client = self.client.clone();
         loop {
             let chunk = tokio::select! {
                 biased;
-                changed = self.epochs.changed() => {
-                    match self.forbidden().filter(|_| changed.is_ok()) {
-                        Some(cause) => return End::Cut { cause, at: None },
-                        None => continue,
-                    }
-                }
-                () = client.closed() => return End::ClientGone,
-                () = &mut deadline => {
-                    return limit("exchange_seconds", "this stream ran longer than this application allows");
-                }
+                end = self.interrupted() => return end,
                 chunk = body.frame() => chunk,
             };
             let data = match chunk {
@@ -145,11 +141,7 @@ impl Pump {
     /// One chunk from the provider.
     async fn take(&mut self, data: &Bytes) -> ControlFlow<End> {
         if self.inspection.is_none() {
-            self.note_first_byte();
-            return match self.client.send(data.clone()).await {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(End::ClientGone),
-            };
+            return self.send(data.clone()).await;
         }
         self.parser.push(data);
         loop {
@@ -170,15 +162,15 @@ impl Pump {
                 .map(|delta| (delta.field.clone(), delta.part.clone(), delta.text.clone()))
                 .collect();
             self.held.push(frame, deltas);
+            self.note_tool_calls()?;
             for (field, part, text) in inspected {
-                self.note_tool_calls(&field, &part)?;
                 self.inspect(|inspection| inspection.push(&field, &part, &text))?;
             }
             if self.reader.is_done() {
                 return ControlFlow::Break(End::Done);
             }
         }
-        let ready = self.held.take_ready();
+        let ready = self.held.take_ready().freeze();
         self.send(ready).await
     }
 
@@ -203,7 +195,7 @@ impl Pump {
         for redaction in step.redactions {
             self.held.redact(&redaction.field, redaction.range);
         }
-        if let Some(cut) = step.cut.filter(|cut| self.is_in_force(&cut.by)) {
+        if let Some(cut) = step.cut {
             let cause = Cause { outcome: Outcome::Blocked, by: cut.by };
             return ControlFlow::Break(End::Cut { cause, at: Some((cut.field, cut.match_start)) });
         }
@@ -215,15 +207,6 @@ impl Pump {
             }
         }
         ControlFlow::Continue(())
-    }
-
-    /// A pattern of a measure that has run out no longer cuts.
-    fn is_in_force(&self, by: &str) -> bool {
-        let now = self.exchange.shared.clock.now();
-        match by.strip_prefix("measure:").and_then(|id| id.parse().ok()) {
-            Some(measure) => self.exchange.active.table.in_force(measure, now),
-            None => true,
-        }
     }
 
     /// The Responses API repeats whole texts in its closing events. A repeat that says something
@@ -263,22 +246,20 @@ impl Pump {
         all
     }
 
-    /// Tells the inspection about tools the model has begun to call: a name is complete when its
-    /// arguments begin.
-    fn note_tool_calls(&mut self, field: &str, part: &str) -> ControlFlow<End> {
-        if part != "tool_arguments"
-            || field.ends_with(UNESCAPED)
-            || !self.tool_fields.insert(field.to_owned())
-        {
-            return ControlFlow::Continue(());
-        }
-        for call in self.reader.summary().tool_calls {
-            if self.tools_noted.insert(call.name.clone()) {
-                if let Some(cause) = self.exchange.tool_forbidden(&call.name) {
-                    return ControlFlow::Break(End::Cut { cause, at: None });
-                }
-                self.inspect(|inspection| inspection.tool_call(&call.name))?;
+    /// Looks at the tools the model has begun to call, as soon as their names are there.
+    fn note_tool_calls(&mut self) -> ControlFlow<End> {
+        let fresh: Vec<String> = self
+            .reader
+            .tool_names()
+            .filter(|name| !self.tools_noted.contains(*name))
+            .map(str::to_owned)
+            .collect();
+        for name in fresh {
+            if let Some(cause) = self.exchange.tool_forbidden(&name) {
+                return ControlFlow::Break(End::Cut { cause, at: None });
             }
+            self.inspect(|inspection| inspection.tool_call(&name))?;
+            self.tools_noted.insert(name);
         }
         ControlFlow::Continue(())
     }
@@ -327,14 +308,45 @@ impl Pump {
         })
     }
 
-    async fn send(&mut self, ready: BytesMut) -> ControlFlow<End> {
+    /// Passes bytes on. A client that does not read waits here, and meets everything that ends a
+    /// stream here, too.
+    async fn send(&mut self, ready: Bytes) -> ControlFlow<End> {
         if ready.is_empty() {
             return ControlFlow::Continue(());
         }
         self.note_first_byte();
-        match self.client.send(ready.freeze()).await {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(End::ClientGone),
+        let client = self.client.clone();
+        tokio::select! {
+            biased;
+            sent = client.send(ready) => match sent {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(End::ClientGone),
+            },
+            end = self.interrupted() => ControlFlow::Break(end),
+        }
+    }
+
+    /// Resolves when something other than the provider ends the stream.
+    async fn interrupted(&mut self) -> End {
+        let (client, stopping) = (self.client.clone(), self.exchange.shared.cut_streams.clone());
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.epochs.changed() => {
+                    if let Some(cause) = self.forbidden().filter(|_| changed.is_ok()) {
+                        return End::Cut { cause, at: None };
+                    }
+                }
+                () = client.closed() => return End::ClientGone,
+                () = stopping.cancelled() => {
+                    let message = "the gateway is stopping; try again";
+                    let refusal = Refusal::new(RefusalReason::Unavailable, message);
+                    return End::Broken { by: "gateway_stop", refusal };
+                }
+                () = tokio::time::sleep_until(self.deadline) => {
+                    return limit("exchange_seconds", "this stream ran longer than this application allows");
+                }
+            }
         }
     }
 
@@ -376,8 +388,8 @@ impl Pump {
             Err(Stop::Answered(_)) => Bytes::new(),
         };
         if !last.is_empty() {
-            // A client that left meanwhile has its record; nobody is waiting for these bytes.
-            let _gone = self.client.send(last).await;
+            // A client that left or stopped reading has its record; the bytes need not arrive.
+            let _late = tokio::time::timeout(LAST_BYTES, self.client.send(last)).await;
         }
     }
 
@@ -447,6 +459,11 @@ fn inspection(exchange: &Exchange) -> StreamInspection {
         exchange.record.id,
         &exchange.request_facts,
     )
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokio's timer counts on its own clock")]
+fn deadline(seconds: u32) -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(seconds.into())
 }
 
 fn limit(name: &'static str, message: &str) -> End {

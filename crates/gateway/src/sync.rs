@@ -141,16 +141,16 @@ async fn fetch(shared: &Shared) -> Result<Option<Snapshot>, SyncError> {
     }
 }
 
-/// Keeps, then swaps in.
+/// Swaps in, then keeps.
 async fn take(shared: &Arc<Shared>, snapshot: Snapshot) -> Result<(), SyncError> {
     let shared = Arc::clone(shared);
     let taken = tokio::task::spawn_blocking(move || {
         let snapshot = Arc::new(snapshot);
         let active = Active::compile(Arc::clone(&snapshot), shared.active().as_deref())?;
-        keep(&snapshot_path(&shared), &serde_json::to_vec(&*snapshot)?)?;
         tracing::info!(epoch = active.epoch, measures = active.table.len(), "snapshot in force");
+        // In force first: a disk that is full is no reason not to contain.
         shared.activate(active);
-        Ok(())
+        keep(&snapshot_path(&shared), &serde_json::to_vec(&*snapshot)?)
     });
     taken
         .await

@@ -125,7 +125,16 @@ fn by_rule(
     let allowed = cap(policy, reach.seen);
     let fits = |touches: u32| reach.touched.saturating_add(touches) <= allowed;
     let wanted = rule.action == PolicyAction::Apply && rule.level < 4;
-    let narrow = targets.iter().position(|(_, _, touches)| fits(*touches)).filter(|_| wanted);
+    // A session that the client only claims may be somebody else's: a person decides about it.
+    let claimed = |target: &Target| {
+        let session = situation.principal.session.as_ref();
+        matches!(target, Target::Session { .. })
+            && session.is_some_and(|session| session.grade != TrustGrade::Authenticated)
+    };
+    let may_apply =
+        |(target, _, touches): &(Target, String, u32)| fits(*touches) && !claimed(target);
+    let narrow = targets.iter().position(may_apply).filter(|_| wanted);
+    let only_claimed = targets.first().is_some_and(|(target, _, _)| claimed(target));
     let (target, who, touches) = targets.into_iter().nth(narrow.unwrap_or(0))?;
     check_scope(&target, &effect).ok()?;
 
@@ -144,6 +153,10 @@ fn by_rule(
         (None, PolicyAction::Apply) if rule.level >= 4 => (
             PolicyAction::Propose,
             format!("{because}; level 4 needs an approval, so it is only proposed."),
+        ),
+        (None, PolicyAction::Apply) if only_claimed => (
+            PolicyAction::Propose,
+            format!("{because}, which the client only claims, so it is only proposed."),
         ),
         (None, PolicyAction::Apply) => (
             PolicyAction::Propose,
@@ -228,12 +241,16 @@ mod tests {
         Reach { seen: 1_000, touched: 0, behind_key: 900, behind_session: 1, behind_address: 4 };
 
     #[test]
-    fn an_asserted_user_is_left_alone_and_the_session_is_restricted() {
+    fn what_a_client_only_claims_is_left_alone() {
         let forged = principal("somebody-else");
         let apply = policy(PolicyAction::Apply, 1, PolicyTarget::Principal);
         let planned = plan(&apply, &situation(&forged, MANY)).unwrap();
         assert_eq!(planned.action, PolicyAction::Apply);
-        assert_eq!(planned.target, Target::Session { session: "somebody-else-session".into() });
+        assert_eq!(planned.target, Target::Address { address: "203.0.113.9".into() });
+        let nameless = Principal { key: None, address: None, ..forged };
+        let planned = plan(&apply, &situation(&nameless, MANY)).unwrap();
+        assert_eq!(planned.action, PolicyAction::Propose);
+        assert!(planned.rationale.contains("only claims"), "{}", planned.rationale);
     }
 
     #[test]

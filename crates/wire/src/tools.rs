@@ -11,11 +11,16 @@ pub(crate) fn names(definition: &Map<String, Value>) -> Vec<String> {
         members.get(key).and_then(Value::as_str).map(ToOwned::to_owned)
     };
     let inner = definition.get("function").or(definition.get("custom")).and_then(Value::as_object);
-    let own = inner
+    // Every name an upstream might take it for counts.
+    let mut own: Vec<String> = inner
         .and_then(|inner| text(inner, "name"))
-        .or_else(|| text(definition, "name"))
-        .or_else(|| text(definition, "server_label"))
-        .or_else(|| text(definition, "type"));
+        .into_iter()
+        .chain(text(definition, "name"))
+        .collect();
+    own.dedup();
+    if own.is_empty() {
+        own.extend(text(definition, "server_label").or_else(|| text(definition, "type")));
+    }
     let nested = definition.get("tools").and_then(Value::as_array).into_iter().flatten();
     let nested = nested.filter_map(Value::as_object).flat_map(names);
     own.into_iter().chain(nested).collect()
@@ -56,8 +61,7 @@ fn strip(definitions: &mut Vec<Value>, names: &[String], removed: &mut Vec<Strin
         if let Some(Value::Array(nested)) = members.get_mut("tools") {
             strip(nested, names, removed);
         }
-        let own = self::names(members).into_iter().next();
-        match own.filter(|own| names.contains(own)) {
+        match self::names(members).into_iter().find(|own| names.contains(own)) {
             Some(own) => {
                 removed.push(own);
                 false

@@ -49,6 +49,15 @@ impl Control {
         apply: bool,
     ) -> Result<ApprovalReceipt, Refused> {
         let reason = text_of("a reason", reason)?;
+        if matches!(access.account(), None | Some("system")) {
+            // Whoever has a shell on the machine holds the local token: it is nobody in particular,
+            // and not a second person.
+            return Err(Refused::state(
+                "approval.needs_a_person",
+                "an approval is decided by a person with an account of their own, not by the \
+                 machine's local token",
+            ));
+        }
         let mut unit = self.unit(&access.actor).await?;
         let mut approval = stored(&mut unit, id).await?;
         let decision = Decision { approver: access.actor.clone(), role: access.role };

@@ -124,6 +124,11 @@ impl StreamReader {
         self.sequence
     }
 
+    /// Names of the tools the model has begun to call, as far as they were read.
+    pub fn tool_names(&self) -> impl Iterator<Item = &str> {
+        self.calls.values().map(|call| call.call.name.as_str())
+    }
+
     /// The response as far as it was read.
     pub fn summary(&self) -> ParsedResponse {
         let mut parsed = self.head.clone();

@@ -77,7 +77,7 @@ pub fn does(effect: &Effect, target: &Target) -> String {
     match (effect, target) {
         (Effect::Restrict, Target::Tool { tool }) => {
             format!(
-                "Refuses requests that offer or call the tool {tool}. Running streams that call it are cut."
+                "Takes the tool {tool} out of requests, and stops answers that call it all the same."
             )
         }
         (Effect::Restrict, Target::Pattern { .. }) => {

@@ -148,7 +148,7 @@ impl Active {
                     upstream: upstream.clone(),
                 });
             }
-            applications.insert(config.name.clone(), activate_application(config, held)?);
+            applications.insert(config.name.clone(), activate_application(config, held));
         }
         let patterns = compile_patterns(&table, content.applications.iter())?;
         let mut keys = HashMap::with_capacity(content.keys.len());
@@ -289,10 +289,7 @@ fn activate_upstream(
     }))
 }
 
-fn activate_application(
-    config: &Application,
-    held: Option<&Active>,
-) -> Result<Arc<ActiveApplication>, ActivateError> {
+fn activate_application(config: &Application, held: Option<&Active>) -> Arc<ActiveApplication> {
     let held = held.and_then(|held| held.application(&config.name));
     let complete = |held: &&Arc<ActiveApplication>| {
         held.config == *config
@@ -300,7 +297,7 @@ fn activate_application(
             && !matches!(held.handoff_secret, Secret::Missing)
     };
     if let Some(same) = held.filter(complete) {
-        return Ok(Arc::clone(same));
+        return Arc::clone(same);
     }
     let slots =
         held.filter(|held| held.config.limits.concurrent == config.limits.concurrent).map_or_else(
@@ -309,10 +306,10 @@ fn activate_application(
         );
     let handoff = config.fallback.handoff.as_ref().map(|handoff| handoff.secret.as_str());
     let what = |of: &str| format!("application {:?}, {of}", config.name);
-    Ok(Arc::new(ActiveApplication {
+    Arc::new(ActiveApplication {
         user_token_secret: resolve(&what("user_token_secret"), config.user_token_secret.as_deref()),
         handoff_secret: resolve(&what("fallback.handoff.secret"), handoff),
         slots,
         config: config.clone(),
-    }))
+    })
 }

@@ -464,7 +464,8 @@ impl Exchange {
     /// Why a call of `tool` must not pass.
     pub(crate) fn tool_forbidden(&self, tool: &str) -> Option<Cause> {
         let now = self.shared.clock.now();
-        self.active.table.tool_forbidden(&self.record.application, tool, now)
+        let newest = self.shared.active()?;
+        newest.table.tool_forbidden(&self.record.application, tool, now)
     }
 
     /// Runs an analysis; a panic inside it is a judgement that could not be made.
@@ -682,8 +683,8 @@ fn endpoint_guess(path: &str) -> Endpoint {
 fn forwarded_surface(application: &ActiveApplication, path: &str) -> Option<Endpoint> {
     let normal = path.to_ascii_lowercase();
     let normal = normal.trim_end_matches('/');
-    let methods = ["GET", "POST"].into_iter();
-    if methods.filter_map(|method| quell_wire::endpoint_for(method, normal)).next().is_some() {
+    let mut methods = ["GET", "POST"].into_iter();
+    if methods.any(|method| quell_wire::endpoint_for(method, normal).is_some()) {
         return None;
     }
     if path.contains("..") || path.contains("//") || path.contains(['%', '\\', ';']) {

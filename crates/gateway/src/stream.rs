@@ -461,7 +461,6 @@ fn inspection(exchange: &Exchange) -> StreamInspection {
     )
 }
 
-#[expect(clippy::disallowed_methods, reason = "tokio's timer counts on its own clock")]
 fn deadline(seconds: u32) -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_secs(seconds.into())
 }

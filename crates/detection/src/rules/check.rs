@@ -342,7 +342,7 @@ fn suggest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> String 
     match near {
         Some((_, name)) => format!("did you mean `{name}`?"),
         None if known.len() <= 32 => one_of(&known),
-        None => "see `quell rules list --facts`".into(),
+        None => "the facts are those of the pattern packs and analyzers; see docs/rules.md".into(),
     }
 }
 

@@ -8,6 +8,7 @@ mod containment;
 mod load;
 mod nginx;
 mod process;
+mod product;
 mod prompts;
 mod roles;
 mod row;
@@ -18,8 +19,11 @@ mod targets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use quell_domain::SystemClock;
+use quell_domain::clock::SharedClock;
 
 /// What to run.
 #[derive(Debug, Parser)]
@@ -53,16 +57,26 @@ struct Options {
 
 /// The other processes of a run. Each says where it listens and stops when its input closes.
 #[derive(Debug, Subcommand)]
-#[command(hide = true)]
 enum Role {
+    /// Measure containment through a real `quell serve`: call to refusal, attack to proof.
+    Product {
+        /// The `quell` binary.
+        quell: PathBuf,
+        /// Trials of each kind.
+        #[arg(long, default_value_t = 30)]
+        trials: u32,
+    },
     /// The model endpoint.
+    #[command(hide = true)]
     Mock,
     /// A proxy that does nothing but forward.
+    #[command(hide = true)]
     Floor {
         /// Where to.
         upstream: SocketAddr,
     },
     /// The gateway.
+    #[command(hide = true)]
     Gateway {
         /// Control's base URL.
         control: String,
@@ -75,6 +89,13 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match arguments.role {
         None => run::run(&arguments.options),
+        Some(Role::Product { quell, trials }) => {
+            let clock: SharedClock = Arc::new(SystemClock::new());
+            tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?
+                .block_on(product::measure(&quell, trials, &clock))
+        }
         Some(Role::Mock) => roles::mock(),
         Some(Role::Floor { upstream }) => roles::floor(upstream),
         Some(Role::Gateway { control, data }) => roles::gateway(&control, data),

@@ -1,7 +1,9 @@
 //! Level 3: deterministic answers instead of the model, in the right wire shape.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use quell_domain::application::FallbackPlan;
 use quell_domain::interaction::Endpoint;
 use quell_response::Treatment;
@@ -14,6 +16,12 @@ use crate::exchange::{Exchange, Stop};
 
 /// How long the receiver of a hand-off may take.
 const HANDOFF_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a conversation stays with the ticket it got.
+const HANDOFF_HOLDS: Duration = Duration::from_mins(30);
+
+/// Conversations remembered.
+const HANDOFFS_MAX: usize = 10_000;
 
 /// The answer, if the treatment says fallback.
 pub(crate) async fn answer(exchange: &Exchange, treatment: &Treatment) -> Option<WireReply> {
@@ -64,6 +72,12 @@ async fn handoff(exchange: &Exchange, plan: &FallbackPlan) -> Option<String> {
     let application = exchange.application.as_ref()?;
     let handoff = plan.handoff.as_ref()?;
     let Secret::Known(secret) = &application.handoff_secret else { return None };
+    let conversation = conversation(exchange);
+    if let Some(ticket) =
+        exchange.shared.handoffs.known(&conversation, exchange.shared.clock.ticks())
+    {
+        return Some(handoff.text.replace("{ticket}", &ticket));
+    }
     let id = exchange.record.id.uuid().simple().to_string();
     let ticket = format!("Q-{}", id.get(id.len().saturating_sub(10)..)?.to_uppercase());
     if exchange.probe.is_some() {
@@ -86,6 +100,7 @@ async fn handoff(exchange: &Exchange, plan: &FallbackPlan) -> Option<String> {
     );
     match tokio::time::timeout(HANDOFF_TIMEOUT, sent).await {
         Ok(Ok(response)) if response.status.is_success() => {
+            shared.handoffs.took(conversation, ticket.clone(), shared.clock.ticks());
             Some(handoff.text.replace("{ticket}", &ticket))
         }
         Ok(Ok(response)) => {
@@ -99,6 +114,41 @@ async fn handoff(exchange: &Exchange, plan: &FallbackPlan) -> Option<String> {
         Err(_) => {
             tracing::warn!(interaction.id = %exchange.record.id, "the hand-off receiver did not answer in time; answering with canned text");
             None
+        }
+    }
+}
+
+/// What counts as one conversation: a session, else a user, else a key and address.
+fn conversation(exchange: &Exchange) -> String {
+    let principal = &exchange.record.principal;
+    let who = principal
+        .session
+        .as_ref()
+        .or(principal.user.as_ref())
+        .map_or_else(|| principal.address.clone().unwrap_or_default(), |claim| claim.value.clone());
+    let key = principal.key.map(|key| key.to_string()).unwrap_or_default();
+    format!("{}\n{key}\n{who}", exchange.record.application)
+}
+
+/// Conversations that people have already been handed, so that each costs one webhook.
+#[derive(Debug, Default)]
+pub(crate) struct Handoffs(Mutex<HashMap<String, (String, Duration)>>);
+
+impl Handoffs {
+    /// The ticket of a conversation that was handed over lately.
+    fn known(&self, conversation: &str, now: Duration) -> Option<String> {
+        let taken = self.0.lock();
+        let (ticket, at) = taken.get(conversation)?;
+        (now.saturating_sub(*at) < HANDOFF_HOLDS).then(|| ticket.clone())
+    }
+
+    fn took(&self, conversation: String, ticket: String, now: Duration) {
+        let mut taken = self.0.lock();
+        if taken.len() >= HANDOFFS_MAX {
+            taken.retain(|_, (_, at)| now.saturating_sub(*at) < HANDOFF_HOLDS);
+        }
+        if taken.len() < HANDOFFS_MAX {
+            taken.insert(conversation, (ticket, now));
         }
     }
 }

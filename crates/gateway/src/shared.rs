@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::active::Active;
+use crate::fallback::Handoffs;
 use crate::probe::Probes;
 
 /// Process settings of a gateway.
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub webhooks: GuardedClient,
     pub probes: Probes,
     pub known_responses: KnownResponses,
+    pub handoffs: Handoffs,
     /// Requests in flight over all applications.
     pub slots: Arc<Semaphore>,
     /// Where the gateway listens, for its own probes.
@@ -127,6 +129,7 @@ impl Shared {
             slots: Arc::new(Semaphore::new(parts.options.concurrent as usize)),
             probes: Probes::new(Arc::clone(&parts.ids)),
             known_responses: KnownResponses::default(),
+            handoffs: Handoffs::default(),
             counters: Counters::default(),
             tasks: TaskTracker::new(),
             cut_streams: CancellationToken::new(),

@@ -11,7 +11,9 @@ use crate::refused::Refused;
 const FREE: u32 = 5;
 /// Wait after the first failure that costs; doubles up to [`WAIT_MAX`].
 const WAIT: Duration = Duration::from_secs(2);
-const WAIT_MAX: Duration = Duration::from_mins(5);
+///
+/// Short, because whoever knows a name can make its owner wait this long.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Names remembered. Past it the oldest are forgotten.
 const NAMES_MAX: usize = 10_000;
 

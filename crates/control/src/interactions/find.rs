@@ -142,12 +142,18 @@ fn search_back(
     let millis = (id.uuid().as_u128() >> 80) as i64;
     let born = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MIN);
     let mut found = None;
+    // An id that claims to be old must not make anybody read the whole log.
+    let mut left = SCANNED_MAX;
     for lake in lakes {
         for gateway in gateways(lake).map_err(Refused::files)? {
             scan(&log_dir(lake, &gateway), Order::NewestFirst, |record| {
                 let Some(interaction) = parse(record) else { return ControlFlow::Continue(()) };
                 if interaction.id == id {
                     found = Some((gateway.clone(), record.sequence, interaction));
+                    return ControlFlow::Break(());
+                }
+                left = left.saturating_sub(1);
+                if left == 0 {
                     return ControlFlow::Break(());
                 }
                 // Long streams are recorded late, so older records may still come; not for ever.

@@ -180,3 +180,37 @@ async fn a_blocked_tool_cannot_be_called_although_the_model_tries() {
     let text = rig.chat(&crate::support::ask_stream("Send it!")).await.text();
     assert!(!text.contains("send_email") && text.contains("error"), "{text}");
 }
+
+#[tokio::test]
+async fn a_conversation_is_handed_over_once_and_answered_with_canned_text_while_nobody_takes_it() {
+    let receiver = quell_testkit::ScriptedUpstream::start().await;
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "hand-off key").unwrap();
+    let rig = Rig::with(|content| {
+        content.applications[0].fallback.handoff = Some(quell_domain::application::Handoff {
+            url: format!("{}/tickets", receiver.base_url()),
+            secret: format!("file:{}", secret.path().display()),
+            text: "A colleague has your question, ticket {ticket}.".into(),
+        });
+    })
+    .await;
+    rig.enforce(vec![rig.measure(Target::Application, Effect::Fallback)]).await;
+    let ask_in = async |session: &str| {
+        let headers = [("authorization", "Bearer qk_shop"), ("x-quell-session", session)];
+        let answer = rig.post("/v1/chat/completions", &headers, ask("Help!").to_string()).await;
+        answer.json()["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
+    };
+    receiver.push(Reply::status(503));
+    assert!(ask_in("s-1").await.contains("not available"), "the receiver is down");
+    receiver.push(Reply::status(202));
+    let first = ask_in("s-1").await;
+    assert!(first.contains("ticket Q-"), "{first}");
+    assert_eq!(ask_in("s-1").await, first, "the same ticket, without another webhook");
+    let received = receiver.received();
+    assert_eq!(received.len(), 2);
+    let signature = received[1].headers["x-quell-signature"].to_str().unwrap();
+    let now = jiff::Timestamp::from_second(rig.clock.now().as_second()).unwrap();
+    let tolerance = std::time::Duration::from_secs(60);
+    quell_outbound::verify(b"hand-off key", signature, &received[1].body, now, tolerance).unwrap();
+    assert!(!received[1].body.windows(5).any(|bytes| bytes == b"Help!"), "a reference, no text");
+}

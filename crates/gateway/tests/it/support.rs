@@ -178,7 +178,10 @@ pub(crate) async fn start_gateway(
 ) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let token = SecretString::from(NODE_TOKEN.to_owned());
-    let options = GatewayOptions::new("gw-test", data.to_owned(), control, token);
+    let options = GatewayOptions {
+        outbound_allow: vec!["127.0.0.1".into()],
+        ..GatewayOptions::new("gw-test", data.to_owned(), control, token)
+    };
     Gateway::start(options, listener, Arc::clone(clock), Arc::clone(ids)).unwrap()
 }
 

@@ -9,6 +9,8 @@ mod durability;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod mediation;
 #[cfg(test)]
 mod passing;

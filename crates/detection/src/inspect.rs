@@ -17,6 +17,7 @@ use crate::event::Context;
 use crate::judge::{FactAt, Judge};
 use crate::patterns::{PatternSet, Scanner, Subject};
 use crate::rules::RuleSet;
+use crate::score::Scores;
 
 /// What inspecting one direction of an exchange found.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +33,8 @@ pub struct Findings {
     /// Facts stated; those of a tool's text also as `tool.<fact>`. Handed on to the judgement of
     /// the response.
     pub facts: Vec<String>,
+    /// How sure the judgement is.
+    pub scores: Scores,
 }
 
 /// A match of a containment measure's pattern.

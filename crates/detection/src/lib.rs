@@ -16,6 +16,7 @@ mod inspect;
 mod judge;
 mod patterns;
 mod rules;
+mod score;
 mod stream;
 mod taxonomy;
 mod validate;
@@ -30,6 +31,7 @@ pub use patterns::{MAX_LEN, PatternError, PatternPack, PatternSet, PatternSpec};
 pub use rules::{
     ContentErrors, Diagnostic, Example, Examples, Level, RuleInfo, RuleSet, Runs, Turn, lint,
 };
+pub use score::Scores;
 pub use stream::{CutReason, StreamInspection, StreamStep};
 pub use taxonomy::{KindEntry, Taxonomy, TaxonomyError};
 pub use validate::Validator;

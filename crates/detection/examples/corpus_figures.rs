@@ -152,6 +152,6 @@ fn judge(rules: &RuleSet, row: &Row, output: bool) -> Findings {
     if output {
         rules.inspect_response(&ctx, &none, &fields, &mut budget, id, &[])
     } else {
-        rules.inspect_request(&ctx, &none, &fields, &mut budget, id)
+        rules.inspect_request(&ctx, &none, &fields, &mut budget, id, None)
     }
 }

@@ -133,7 +133,7 @@ fn exchange(
     let id = id(number);
     let none = PatternSet::empty();
     let mut budget = Budget::new(u64::MAX);
-    let asked = rules.inspect_request(&ctx, &none, &request, &mut budget, id);
+    let asked = rules.inspect_request(&ctx, &none, &request, &mut budget, id, None);
     ctx.tools_called = &turn.tools_called;
     let answer = rules.inspect_response(&ctx, &none, &response, &mut budget, id, &asked.facts);
     let mut interaction = record(id, second, principal.clone(), turn);

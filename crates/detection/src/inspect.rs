@@ -8,14 +8,14 @@ use quell_domain::rule::{Direction, RuleEffect, RuleMode};
 use quell_domain::signal::Signal;
 
 use crate::analyzers::echo::{Echo, Shingles};
-use crate::analyzers::encoded::Encoded;
-use crate::analyzers::hidden::Hidden;
 use crate::analyzers::repetition::Repetition;
-use crate::analyzers::{Raised, sizes, tools};
+use crate::analyzers::{sizes, tools};
 use crate::budget::Budget;
+use crate::cache::FieldCache;
 use crate::event::Context;
+use crate::field::{FieldFindings, Stated};
 use crate::judge::{FactAt, Judge};
-use crate::patterns::{PatternSet, Scanner, Subject};
+use crate::patterns::{PatternSet, Scanner};
 use crate::rules::RuleSet;
 use crate::score::Scores;
 
@@ -122,7 +122,8 @@ fn cause(signal: &Signal) -> Option<Cause> {
 }
 
 impl RuleSet {
-    /// Judges a whole request. `extra` holds the patterns of measures in force.
+    /// Judges a whole request. `extra` holds the patterns of measures in force; `cache` remembers
+    /// what fields said.
     pub fn inspect_request(
         &self,
         ctx: &Context<'_>,
@@ -130,6 +131,7 @@ impl RuleSet {
         fields: &[TextField],
         budget: &mut Budget,
         interaction: InteractionId,
+        cache: Option<&FieldCache>,
     ) -> Findings {
         let direction = Direction::Input;
         let mut run = Run::new(ctx, direction, interaction, &[]);
@@ -138,12 +140,9 @@ impl RuleSet {
             run.judge.about_exchange(fact);
         }
         run.judge.speaker(Role::User);
-        let sets = [&self.input, extra];
         for field in fields {
-            run.scan(&sets, field, direction, budget);
-            if field.role != Role::System {
-                run.read_input(&self.input, field, budget);
-            }
+            let found = self.read_field(extra, field.role, &field.text, budget, cache);
+            run.take(field, &found);
         }
         run.finish(self, budget)
     }
@@ -174,8 +173,8 @@ impl RuleSet {
         let shingles = Shingles::of(ctx.system_text);
         let sets = [&self.output, extra, &canaries];
         for field in fields {
-            run.scan(&sets, field, direction, budget);
-            run.read_output(&shingles, field, budget);
+            let found = read_output(&sets, &shingles, field, budget);
+            run.take(field, &found);
         }
         run.finish(self, budget)
     }
@@ -185,6 +184,29 @@ impl RuleSet {
 pub(crate) fn canary_patterns(rules: &RuleSet, canaries: &[String]) -> PatternSet {
     let fact = "output.canary";
     PatternSet::literals(fact, canaries, rules.acts_on_output(fact)).unwrap_or_default()
+}
+
+/// What one field of an answer says.
+fn read_output(
+    sets: &[&PatternSet],
+    shingles: &Shingles,
+    field: &TextField,
+    budget: &mut Budget,
+) -> FieldFindings {
+    let mut found = FieldFindings::default();
+    let mut scanner = Scanner::new(sets, field.role, Direction::Output);
+    found.take(scanner.push(sets, &field.text, budget));
+    found.take(scanner.finish(sets, budget));
+    found.crowded = scanner.crowded();
+    if budget.spend(2 * field.text.len()) {
+        let mut raised = Vec::new();
+        Repetition::default().push(&field.text, 0, &mut raised);
+        let mut echo = Echo::new(shingles.clone());
+        echo.push(&field.text, 0, &mut raised);
+        echo.finish(&mut raised);
+        found.raise(raised);
+    }
+    found
 }
 
 /// Overlapping matches as one.
@@ -220,68 +242,27 @@ impl Run {
         Self { judge, findings: Findings::default(), matches: Vec::new() }
     }
 
-    fn scan(
-        &mut self,
-        sets: &[&PatternSet],
-        field: &TextField,
-        direction: Direction,
-        budget: &mut Budget,
-    ) {
-        let mut scanner = Scanner::new(sets, field.role, direction);
-        let mut hits = scanner.push(sets, &field.text, budget);
-        hits.extend(scanner.finish(sets, budget));
-        if scanner.crowded() {
+    /// Takes over what a field says.
+    fn take(&mut self, field: &TextField, found: &FieldFindings) {
+        if found.crowded {
             self.not_evaluated("crowded", &field.field);
         }
-        for hit in hits {
-            match hit.subject {
-                Subject::Fact(fact) => {
-                    let at = FactAt {
-                        fact: fact.as_ref().to_owned(),
-                        field: field.field.clone(),
-                        start: hit.start,
-                        end: hit.end,
-                    };
-                    self.matches.push(at.clone());
-                    self.judge.about_text(field.role, at);
-                }
-                Subject::Measure(measure) => self.findings.measure_hits.push(MeasureHit {
-                    measure,
-                    field: field.field.clone(),
-                    range: hit.start..hit.end,
-                }),
+        for Stated { fact, start, end, exact } in &found.facts {
+            let at = FactAt {
+                fact: fact.as_ref().to_owned(),
+                field: field.field.clone(),
+                start: *start,
+                end: *end,
+            };
+            if *exact {
+                self.matches.push(at.clone());
             }
-        }
-    }
-
-    fn read_input(&mut self, patterns: &PatternSet, field: &TextField, budget: &mut Budget) {
-        let (mut raised, text, end) = (Vec::new(), field.text.as_str(), field.text.len());
-        if budget.spend(2 * end) {
-            Hidden::default().push(text, 0, &mut raised);
-            Repetition::default().push(text, 0, &mut raised);
-            let mut encoded = Encoded::default();
-            encoded.push(text, 0, patterns, field.role, budget, &mut raised);
-            encoded.finish(end, patterns, field.role, budget, &mut raised);
-        }
-        self.state(field, raised);
-    }
-
-    fn read_output(&mut self, shingles: &Shingles, field: &TextField, budget: &mut Budget) {
-        let (mut raised, end) = (Vec::new(), field.text.len());
-        if budget.spend(2 * end) {
-            Repetition::default().push(&field.text, 0, &mut raised);
-            let mut echo = Echo::new(shingles.clone());
-            echo.push(&field.text, 0, &mut raised);
-            echo.finish(&mut raised);
-        }
-        self.state(field, raised);
-    }
-
-    fn state(&mut self, field: &TextField, raised: Vec<Raised>) {
-        for Raised { fact, start, end, .. } in raised {
-            let at = FactAt { fact: fact.to_owned(), field: field.field.clone(), start, end };
             self.judge.about_text(field.role, at);
         }
+        self.findings.measure_hits.extend(found.measures.iter().map(|(measure, range)| {
+            MeasureHit { measure: *measure, field: field.field.clone(), range: range.clone() }
+        }));
+        self.findings.scores = self.findings.scores.max(found.scores);
     }
 
     fn not_evaluated(&mut self, reason: &str, field: &str) {

@@ -7,10 +7,12 @@
 
 mod analyzers;
 mod budget;
+mod cache;
 pub mod content;
 mod correlate;
 mod event;
 mod examples;
+mod field;
 mod fold;
 mod inspect;
 mod judge;
@@ -23,6 +25,7 @@ mod validate;
 
 pub use analyzers::ANALYZER_FACTS;
 pub use budget::Budget;
+pub use cache::FieldCache;
 pub use correlate::{Correlator, SnapshotUnreadable};
 pub use event::{Context, FIELDS};
 pub use examples::{ExampleFailure, ExampleReport, run_examples};

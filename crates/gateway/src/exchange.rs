@@ -400,6 +400,7 @@ impl Exchange {
                     &request.fields,
                     budget,
                     id,
+                    None,
                 )
             },
             &request,

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aho_corasick::automaton::Automaton;
+use quell_domain::canonical::sha256_hex;
 use quell_domain::id::MeasureId;
 use quell_domain::interaction::Role;
 use quell_domain::measure::TextPattern;
@@ -36,6 +37,7 @@ pub struct PatternSet {
     /// By [`Pattern::track`]: the folded view, then the text as it is.
     pub(super) tracks: [Option<Track>; 2],
     pub(super) patterns: Vec<Pattern>,
+    digest: u128,
 }
 
 /// What a hit of a pattern stands for.
@@ -145,6 +147,11 @@ impl PatternSet {
         Self::compile_holding(specs, |_| held)
     }
 
+    /// Tells sets apart; 0 for the empty set.
+    pub(crate) const fn digest(&self) -> u128 {
+        self.digest
+    }
+
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
@@ -156,6 +163,7 @@ impl PatternSet {
     ) -> Result<Self, PatternError> {
         let mut keywords: [Vec<(String, usize)>; 2] = Default::default();
         let mut patterns = Vec::with_capacity(specs.len());
+        let digest = digest(&specs);
         for (spec, measure) in specs {
             check(&spec)?;
             let matcher = matcher(&spec)?;
@@ -177,8 +185,17 @@ impl PatternSet {
         }
         let [folded, exact] = keywords;
         let tracks = [Track::build(folded, &patterns)?, Track::build(exact, &patterns)?];
-        Ok(Self { tracks, patterns })
+        Ok(Self { tracks, patterns, digest })
     }
+}
+
+/// The first half of a SHA-256 over everything a spec says.
+fn digest(specs: &[(PatternSpec, Option<MeasureId>)]) -> u128 {
+    if specs.is_empty() {
+        return 0;
+    }
+    let whole = sha256_hex(format!("{specs:?}").as_bytes());
+    u128::from_str_radix(&whole[..32], 16).unwrap_or(1)
 }
 
 impl Track {

@@ -11,7 +11,7 @@ fn passes(role: Role, text: &str) -> u64 {
     let mut budget = Budget::new(u64::MAX);
     let fields = [field(role, text)];
     let none = PatternSet::empty();
-    rules().inspect_request(&setting.context(), &none, &fields, &mut budget, interaction());
+    rules().inspect_request(&setting.context(), &none, &fields, &mut budget, interaction(), None);
     budget.spent() / text.len() as u64
 }
 
@@ -58,8 +58,14 @@ fn a_prompt_of_100_kb_fits_the_default_budget() {
     let mut budget = Budget::new(64 << 20);
     let fields = [field(Role::User, &text)];
     let none = PatternSet::empty();
-    let findings =
-        rules().inspect_request(&setting.context(), &none, &fields, &mut budget, interaction());
+    let findings = rules().inspect_request(
+        &setting.context(),
+        &none,
+        &fields,
+        &mut budget,
+        interaction(),
+        None,
+    );
     assert!(findings.not_evaluated.is_empty(), "{:?}", findings.not_evaluated);
 }
 
@@ -69,7 +75,13 @@ fn past_the_budget_it_says_so() {
     let mut budget = Budget::new(1_000);
     let fields = [field(Role::User, &"text ".repeat(1_000))];
     let none = PatternSet::empty();
-    let findings =
-        rules().inspect_request(&setting.context(), &none, &fields, &mut budget, interaction());
+    let findings = rules().inspect_request(
+        &setting.context(),
+        &none,
+        &fields,
+        &mut budget,
+        interaction(),
+        None,
+    );
     assert_eq!(findings.not_evaluated[0].reason, "budget");
 }

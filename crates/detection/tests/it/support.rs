@@ -66,7 +66,7 @@ pub(crate) fn input(role: Role, text: &str) -> Findings {
     let extra = PatternSet::empty();
     let setting = Setting::default();
     let fields = [field(role, text)];
-    rules().inspect_request(&setting.context(), &extra, &fields, &mut budget(), interaction())
+    rules().inspect_request(&setting.context(), &extra, &fields, &mut budget(), interaction(), None)
 }
 
 pub(crate) fn output(setting: &Setting, text: &str) -> Findings {

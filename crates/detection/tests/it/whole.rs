@@ -60,8 +60,14 @@ fn a_measure_blocks_without_any_rule() {
     let extra = PatternSet::from_measures(&[(id, pattern)]).expect("it compiles");
     let setting = Setting::default();
     let fields = [field(Role::User, "Was kostet projekt falke?")];
-    let findings =
-        rules().inspect_request(&setting.context(), &extra, &fields, &mut budget(), interaction());
+    let findings = rules().inspect_request(
+        &setting.context(),
+        &extra,
+        &fields,
+        &mut budget(),
+        interaction(),
+        None,
+    );
     assert_eq!(findings.decision(), Decision::Block(format!("measure:{id}")));
     assert_eq!(findings.measure_hits[0].range, 11..24);
 }

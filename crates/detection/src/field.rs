@@ -1,0 +1,109 @@
+//! What one field of a request says, whoever asks and whatever else the exchange holds: a pure
+//! function of the rule set, the measures in force, the speaker and the text, so it can be kept.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use quell_domain::id::MeasureId;
+use quell_domain::interaction::Role;
+use quell_domain::rule::Direction;
+
+use crate::analyzers::Raised;
+use crate::analyzers::encoded::Encoded;
+use crate::analyzers::hidden::Hidden;
+use crate::analyzers::repetition::Repetition;
+use crate::budget::Budget;
+use crate::cache::FieldCache;
+use crate::patterns::{Hit, PatternSet, Scanner, Subject};
+use crate::rules::RuleSet;
+use crate::score::Scores;
+
+/// A fact at a stretch of the field's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stated {
+    pub(crate) fact: Arc<str>,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// A pattern matched exactly this text: a redaction may replace it.
+    pub(crate) exact: bool,
+}
+
+/// Everything one field says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct FieldFindings {
+    pub(crate) facts: Vec<Stated>,
+    pub(crate) measures: Vec<(MeasureId, Range<usize>)>,
+    pub(crate) scores: Scores,
+    /// Matches were dropped because too many were in progress at once.
+    pub(crate) crowded: bool,
+}
+
+impl FieldFindings {
+    pub(crate) fn take(&mut self, hits: Vec<Hit>) {
+        for Hit { subject, start, end, .. } in hits {
+            match subject {
+                Subject::Fact(fact) => self.facts.push(Stated { fact, start, end, exact: true }),
+                Subject::Measure(measure) => self.measures.push((measure, start..end)),
+            }
+        }
+    }
+
+    pub(crate) fn raise(&mut self, raised: Vec<Raised>) {
+        for Raised { fact, start, end, .. } in raised {
+            self.facts.push(Stated { fact: fact.into(), start, end, exact: false });
+        }
+    }
+}
+
+impl RuleSet {
+    /// Reads one field of a request, or remembers what it said the last time.
+    pub(crate) fn read_field(
+        &self,
+        extra: &PatternSet,
+        role: Role,
+        text: &str,
+        budget: &mut Budget,
+        cache: Option<&FieldCache>,
+    ) -> Arc<FieldFindings> {
+        let Some(cache) = cache.filter(|_| FieldCache::is_worth(text)) else {
+            return Arc::new(self.read_anew(extra, role, text, budget));
+        };
+        if !budget.spend(text.len()) {
+            return Arc::default();
+        }
+        let key = cache.key(self.digest(), extra.digest(), role, text);
+        if let Some(known) = cache.get(key) {
+            return known;
+        }
+        let found = Arc::new(self.read_anew(extra, role, text, budget));
+        if !budget.exhausted() {
+            cache.put(key, &found);
+        }
+        found
+    }
+
+    fn read_anew(
+        &self,
+        extra: &PatternSet,
+        role: Role,
+        text: &str,
+        budget: &mut Budget,
+    ) -> FieldFindings {
+        let mut found = FieldFindings::default();
+        let sets = [&self.input, extra];
+        let mut scanner = Scanner::new(&sets, role, Direction::Input);
+        found.take(scanner.push(&sets, text, budget));
+        found.take(scanner.finish(&sets, budget));
+        found.crowded = scanner.crowded();
+        if role != Role::System && budget.spend(2 * text.len()) {
+            let mut raised = Vec::new();
+            Hidden::default().push(text, 0, &mut raised);
+            Repetition::default().push(text, 0, &mut raised);
+            let mut encoded = Encoded::default();
+            encoded.push(text, 0, &self.input, role, budget, &mut raised);
+            encoded.finish(text.len(), &self.input, role, budget, &mut raised);
+            found.raise(raised);
+        }
+        found
+    }
+}

@@ -12,6 +12,7 @@ use crate::analyzers::repetition::Repetition;
 use crate::analyzers::{sizes, tools};
 use crate::budget::Budget;
 use crate::cache::FieldCache;
+use crate::disclosure;
 use crate::event::Context;
 use crate::field::{FieldFindings, Stated};
 use crate::judge::{FactAt, Judge};
@@ -278,6 +279,8 @@ impl Run {
         }
         self.findings.signals = self.judge.signals(rules);
         self.findings.facts = self.judge.facts();
+        let facts = self.findings.facts.iter().map(String::as_str);
+        self.findings.scores = self.findings.scores.max(disclosure::scores(facts));
         self.matches.retain(|found| self.judge.redacts(rules, &found.fact));
         self.findings.redactions = merged(self.matches);
         self.findings

@@ -10,6 +10,7 @@ mod budget;
 mod cache;
 pub mod content;
 mod correlate;
+mod disclosure;
 mod event;
 mod examples;
 mod field;
@@ -37,4 +38,4 @@ pub use rules::{
 pub use score::Scores;
 pub use stream::{CutReason, StreamInspection, StreamStep};
 pub use taxonomy::{KindEntry, Taxonomy, TaxonomyError};
-pub use validate::Validator;
+pub use validate::{Accepted, LOOK_BEHIND, Validator};

@@ -16,11 +16,13 @@ use crate::analyzers::echo::{Echo, Shingles};
 use crate::analyzers::repetition::Repetition;
 use crate::analyzers::{Raised, sizes, tools};
 use crate::budget::Budget;
+use crate::disclosure;
 use crate::event::Context;
 use crate::inspect::{Redaction, canary_patterns};
 use crate::judge::{FactAt, Judge};
 use crate::patterns::{Hit, PatternSet, Scanner, Subject};
 use crate::rules::RuleSet;
+use crate::score::Scores;
 
 /// Fields of one response that are inspected; more are passed on as not evaluated.
 const MAX_FIELDS: usize = 256;
@@ -196,6 +198,11 @@ impl StreamInspection {
     /// Every fact stated so far.
     pub fn facts(&self) -> Vec<String> {
         self.judge.facts()
+    }
+
+    /// How sure the judgement is so far.
+    pub fn scores(&self) -> Scores {
+        disclosure::scores(self.judge.facts().iter().map(String::as_str))
     }
 
     fn finish_one(&mut self, field: &str, step: &mut StreamStep) {

@@ -13,6 +13,7 @@ use regex_automata::util::start;
 use super::compile::{FOLDED, Matcher, Pattern, PatternSet, Subject, Track};
 use crate::budget::Budget;
 use crate::fold::{Window, char_end};
+use crate::validate::LOOK_BEHIND;
 
 /// One match of one pattern. Positions are bytes of the original field.
 #[derive(Debug, Clone)]
@@ -429,12 +430,15 @@ impl Pass<'_> {
         hits: &mut Vec<Hit>,
     ) {
         let pattern = &self.patterns[index];
-        let end = match pattern.validator {
-            None => end,
-            Some(validator) => match validator.accept(self.view.slice(start, end)) {
-                Some(length) => start + length,
-                None => return,
-            },
+        let (end, fact) = match pattern.validator {
+            None => (end, None),
+            Some(validator) => {
+                let before = self.view.slice(start.saturating_sub(LOOK_BEHIND), start);
+                match validator.accept(before, self.view.slice(start, end)) {
+                    Some(accepted) => (start + accepted.length, accepted.fact),
+                    None => return,
+                }
+            }
         };
         match lane.last_ends.iter_mut().find(|(pattern, _)| *pattern == index) {
             Some((_, last)) if start < *last => return,
@@ -443,7 +447,8 @@ impl Pass<'_> {
         }
         let original = if self.folded { self.view.original_start(start) } else { start };
         hits.push(Hit {
-            subject: pattern.subject.clone(),
+            subject: fact
+                .map_or_else(|| pattern.subject.clone(), |fact| Subject::Fact(fact.into())),
             start: original,
             end: self.original_end(end),
             trigger: self.original_end(seen),

@@ -64,6 +64,12 @@ impl PatternSpec {
         }
     }
 
+    /// Every fact a match may raise.
+    pub fn facts(&self) -> impl Iterator<Item = &str> {
+        let more = self.validator.map(Validator::facts).unwrap_or_default();
+        std::iter::once(self.fact.as_str()).chain(more.iter().map(|(fact, _)| *fact))
+    }
+
     /// Whether the pattern looks at this direction.
     pub fn covers(&self, direction: Direction) -> bool {
         self.directions.is_empty() || self.directions.contains(&direction)
@@ -84,6 +90,9 @@ pub struct PatternPack {
     /// What it is for and where the patterns come from.
     #[serde(default)]
     pub description: String,
+    /// The roles of those patterns that state none themselves.
+    #[serde(default)]
+    pub roles: Vec<Role>,
     /// The patterns.
     pub patterns: Vec<PatternSpec>,
 }

@@ -120,7 +120,10 @@ fn load_patterns(path: &str, text: &str, loaded: &mut Loaded) {
         let items = root.get("patterns").map(Node::scalars).unwrap_or_default();
         match PatternPack::deserialize(root.to_json()) {
             Ok(pack) => {
-                for (spec, node) in pack.patterns.into_iter().zip(items) {
+                for (mut spec, node) in pack.patterns.into_iter().zip(items) {
+                    if spec.roles.is_empty() {
+                        spec.roles.clone_from(&pack.roles);
+                    }
                     load_pattern(path, node.line, spec, loaded);
                 }
             }
@@ -145,7 +148,7 @@ fn load_pattern(path: &str, line: usize, spec: PatternSpec, loaded: &mut Loaded)
     match PatternSet::compile(vec![spec.clone()]) {
         Ok(_) => {
             for of in ["", "tool.", "tool_definition."] {
-                loaded.facts.insert(format!("{of}{}", spec.fact));
+                loaded.facts.extend(spec.facts().map(|fact| format!("{of}{fact}")));
             }
             loaded.patterns.push(spec);
         }
@@ -287,8 +290,8 @@ fn warn_of_late_cuts(loaded: &mut Loaded) {
         }
         let rests_on = |spec: &&PatternSpec| {
             facts.iter().any(|fact| match fact.strip_suffix('*') {
-                Some(prefix) => spec.fact.starts_with(prefix),
-                None => *fact == spec.fact,
+                Some(prefix) => spec.facts().any(|stated| stated.starts_with(prefix)),
+                None => spec.facts().any(|stated| stated == fact),
             })
         };
         let specs = loaded.patterns.iter().filter(|spec| !spec.hold);

@@ -17,6 +17,7 @@ use super::correlation::Correlation;
 use super::load::{Body, ContentErrors, LoadedRule, load};
 use super::section::{Examples, Section};
 use crate::patterns::{PatternError, PatternSet, PatternSpec};
+use crate::validate::Validator;
 
 /// When a rule runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -166,6 +167,9 @@ impl RuleSet {
         };
         for spec in &loaded.patterns {
             set.facts.entry(spec.fact.clone()).or_insert_with(|| format!("pattern {}", spec.id));
+            for (fact, meaning) in spec.validator.map(Validator::facts).unwrap_or_default() {
+                set.facts.insert((*fact).to_owned(), (*meaning).to_owned());
+            }
         }
         for rule in loaded.rules {
             set.add(rule)?;
@@ -279,7 +283,7 @@ impl RuleSet {
         let of = |direction| specs.iter().filter(move |spec| spec.covers(direction)).cloned();
         let input = PatternSet::compile_holding(of(Direction::Input).collect(), |_| false)?;
         let output = PatternSet::compile_holding(of(Direction::Output).collect(), |spec| {
-            self.acts_on_output(&spec.fact)
+            spec.facts().any(|fact| self.acts_on_output(fact))
         })?;
         (self.input, self.output) = (input, output);
         Ok(())

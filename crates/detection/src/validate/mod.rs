@@ -1,5 +1,5 @@
-//! Checks of matched text that a regex cannot make. Each returns how many bytes of the match are
-//! the valid identifier.
+//! Checks of matched text that a regex cannot make. Each says how many bytes of the match are valid
+//! and, where one pattern stands for several formats, which of them it is.
 
 use serde::Deserialize;
 
@@ -17,14 +17,35 @@ pub enum Validator {
     Entropy,
 }
 
+/// What a validator found valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// How many bytes of the match, from its beginning.
+    pub length: usize,
+    /// The fact to state instead of the pattern's own.
+    pub fact: Option<&'static str>,
+}
+
+/// Bytes before a match that a validator may look at.
+pub const LOOK_BEHIND: usize = 64;
+
 impl Validator {
-    /// How many bytes of `text` are valid, if any.
-    pub fn accept(self, text: &[u8]) -> Option<usize> {
-        match self {
+    /// What of `text` is valid, if anything. `before` is what precedes it in the field, at most
+    /// [`LOOK_BEHIND`] bytes.
+    pub fn accept(self, _before: &[u8], text: &[u8]) -> Option<Accepted> {
+        let length = match self {
             Self::Card => is_card(text).then_some(text.len()),
             Self::Iban => iban_length(text),
             Self::Ssn => is_ssn(text).then_some(text.len()),
             Self::Entropy => is_random(text).then_some(text.len()),
+        };
+        length.map(|length| Accepted { length, fact: None })
+    }
+
+    /// Facts the validator may state instead of the pattern's own.
+    pub const fn facts(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Card | Self::Iban | Self::Ssn | Self::Entropy => &[],
         }
     }
 }
@@ -214,7 +235,8 @@ mod tests {
     use super::Validator::{self, Card, Entropy, Iban, Ssn};
 
     fn check(validator: Validator, text: &str, expected: Option<usize>) {
-        assert_eq!(validator.accept(text.as_bytes()), expected, "{text}");
+        let found = validator.accept(b"", text.as_bytes()).map(|found| found.length);
+        assert_eq!(found, expected, "{text}");
     }
 
     #[test]

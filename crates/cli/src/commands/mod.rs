@@ -5,6 +5,7 @@ mod app;
 mod config;
 mod contain;
 mod context;
+mod detect;
 mod doctor;
 mod edit;
 mod evidence;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     /// What went through the gateways.
     #[command(subcommand)]
     Interactions(interactions::InteractionsCommand),
+    /// Judge texts from a file exactly as the gateway would. Offline.
+    Detect(detect::DetectArgs),
     /// Detection rules and content.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -97,6 +100,7 @@ impl Command {
             Self::Incident(command) => incident::run(cx, command).await,
             Self::Contain(command) => contain::run(cx, command).await,
             Self::Interactions(command) => interactions::run(cx, command).await,
+            Self::Detect(args) => detect::run(cx, &args),
             Self::Rules(command) => rules::run(cx, command).await,
             Self::Evidence(command) => evidence::run(cx, command).await,
             Self::Range(args) => range::run(cx, args).await,

@@ -93,7 +93,7 @@ fn rule(folder: &Path, text: &str) {
     std::fs::write(folder.join("rules/own.yaml"), text).unwrap();
 }
 
-const OWN: &str = "\
+pub(crate) const OWN: &str = "\
 title: Own rule
 id: 11111111-2222-4333-8444-555555555555
 name: own_rule

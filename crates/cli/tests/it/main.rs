@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod detect;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod online;

@@ -12,7 +12,7 @@ const DEPTH_MAX: usize = 4;
 const FOLDERS: [&str; 2] = ["patterns", "rules"];
 
 /// The content files in `folder`: `rules/….yaml` and `patterns/….yaml`.
-pub(super) fn read(folder: &Path) -> Result<Vec<ContentFile>, Failure> {
+pub(in crate::commands) fn read(folder: &Path) -> Result<Vec<ContentFile>, Failure> {
     let mut found = Vec::new();
     for name in FOLDERS {
         let inner = folder.join(name);

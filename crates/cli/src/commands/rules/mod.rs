@@ -1,7 +1,7 @@
 //! `quell rules`: detection rules and content. `lint` and `test` need no server.
 
 mod content;
-mod files;
+pub(super) mod files;
 
 use std::path::{Path, PathBuf};
 

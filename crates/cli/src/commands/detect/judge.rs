@@ -96,7 +96,7 @@ impl Bench {
 
     fn request(&self, task: &Task, budget: &mut Budget) -> Findings {
         let ctx = self.context(task);
-        self.rules.inspect_request(&ctx, &self.none, &task.request, budget, self.interaction)
+        self.rules.inspect_request(&ctx, &self.none, &task.request, budget, self.interaction, None)
     }
 
     fn context<'a>(&'a self, task: &'a Task) -> Context<'a> {

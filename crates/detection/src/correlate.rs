@@ -16,12 +16,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::event::{operation, put_principal};
-use crate::rules::{Aggregate, Correlation, RuleInfo, RuleSet};
+use crate::rules::{Aggregate, Correlation, Matched, RuleInfo, RuleSet, Total};
 
 /// Groups kept per correlation and trust.
 const MAX_GROUPS: usize = 10_000;
 /// Matches kept per group.
 const MAX_MATCHES: usize = 4_096;
+/// Matches before a mean or a percentile says anything.
+const MIN_SAMPLES: usize = 5;
 
 /// Counts what rules found, for one application.
 #[derive(Debug)]
@@ -109,15 +111,21 @@ impl Correlator {
     pub fn push(&mut self, interaction: &Interaction) -> Vec<Signal> {
         let rules = Arc::clone(&self.rules);
         let event = event_of(interaction);
-        let mut fired: BTreeSet<&str> =
-            interaction.signals.iter().map(|signal| signal.rule.as_str()).collect();
+        let counts = interaction.signals.iter().filter(|signal| signal.suppressed_by.is_none());
+        let mut fired: BTreeSet<&str> = counts.map(|signal| signal.rule.as_str()).collect();
         let mut signals = Vec::new();
+        let facts = interaction.signals.iter().flat_map(|signal| &signal.facts);
         let judged = Value::Object(event);
-        for index in rules.evaluate_late(&judged) {
-            let info = &rules.infos[index];
-            fired.insert(&info.id);
+        let late = rules.evaluate_late(facts.map(String::as_str), &judged, interaction.started_at);
+        for Matched { rule, suppressed_by } in late {
+            let info = &rules.infos[rule];
+            if suppressed_by.is_none() {
+                fired.insert(&info.id);
+            }
             if !info.counted_only {
-                signals.push(late_signal(info, interaction));
+                let mut signal = late_signal(info, interaction);
+                signal.suppress(suppressed_by);
+                signals.push(signal);
             }
         }
         let Value::Object(mut event) = judged else {
@@ -125,15 +133,20 @@ impl Correlator {
         };
         for (correlation, groups) in rules.correlations.iter().zip(&mut self.groups) {
             let info = &rules.infos[correlation.rule];
+            let mut completed = false;
             for (position, rule) in correlation.rules.iter().enumerate() {
                 if fired.contains(rule.as_str()) {
                     event.insert("quell.rule".into(), json!(rule));
                     let found = count(correlation, info, groups, position, &event, interaction);
+                    completed |= found.is_some();
                     signals.extend(found);
                     for groups in groups.iter_mut().filter(|g| g.len() > self.max_groups) {
                         evict(groups);
                     }
                 }
+            }
+            if completed {
+                fired.insert(&info.id);
             }
         }
         signals
@@ -156,7 +169,9 @@ fn count(
         .collect::<Option<_>>()?;
     let value = match &correlation.aggregate {
         Aggregate::Distinct(field) => hash(&event.get(field).and_then(as_text)?),
-        Aggregate::Sum(field) => event.get(field).and_then(Value::as_u64)?,
+        Aggregate::Sum(field) | Aggregate::Mean(field) | Aggregate::Percentile(field, _) => {
+            event.get(field).and_then(Value::as_u64)?
+        }
         _ => 0,
     };
     // An exchange counts once, however many of the rules it matched.
@@ -168,12 +183,13 @@ fn count(
     let new = Match(at, interaction.id.to_string(), position, value);
     let group = groups.entry(key.clone()).or_default();
     group.add(new, correlation.span_us);
-    let total = group.total(correlation);
     let mut signal = None;
-    if correlation.thresholds.iter().all(|threshold| threshold.met(total)) {
+    if let Some(total) = group.total(correlation)
+        && correlation.thresholds.iter().all(|threshold| threshold.met(total))
+    {
         let start = group.matches.front().map_or(at, |first| first.0);
         group.matches.clear();
-        signal = Some(correlation_signal(correlation, info, &key, start, total));
+        signal = Some(correlation_signal(correlation, info, &key, start, total.floor()));
     }
     signal
 }
@@ -196,22 +212,30 @@ impl Group {
         }
     }
 
-    fn total(&self, correlation: &Correlation) -> u64 {
+    fn total(&self, correlation: &Correlation) -> Option<Total> {
         let distinct = |of: fn(&Match) -> u64| {
             self.matches.iter().map(of).collect::<BTreeSet<_>>().len() as u64
         };
-        match correlation.aggregate {
-            Aggregate::Events => self.matches.len() as u64,
-            Aggregate::Distinct(_) => distinct(|found| found.3),
-            Aggregate::Sum(_) => {
-                self.matches.iter().fold(0, |sum, found| sum.saturating_add(found.3))
+        let sum = || self.matches.iter().map(|found| u128::from(found.3)).sum();
+        let count = self.matches.len();
+        Some(match &correlation.aggregate {
+            Aggregate::Events => Total::whole(count as u64),
+            Aggregate::Distinct(_) => Total::whole(distinct(|found| found.3)),
+            Aggregate::Sum(_) => Total { sum: sum(), of: 1 },
+            Aggregate::Mean(_) if count >= MIN_SAMPLES => Total { sum: sum(), of: count as u128 },
+            Aggregate::Percentile(_, rank) if count >= MIN_SAMPLES => {
+                let mut values: Vec<u64> = self.matches.iter().map(|found| found.3).collect();
+                let place = (*rank as usize * count).div_ceil(100).max(1) - 1;
+                Total::whole(*values.select_nth_unstable(place).1)
             }
-            Aggregate::Temporal => distinct(|found| found.2 as u64),
-            Aggregate::Ordered => self
-                .matches
-                .iter()
-                .fold(0, |reached, found| reached + u64::from(found.2 as u64 == reached)),
-        }
+            Aggregate::Mean(_) | Aggregate::Percentile(..) => return None,
+            Aggregate::Temporal => Total::whole(distinct(|found| found.2 as u64)),
+            Aggregate::Ordered => Total::whole(
+                self.matches
+                    .iter()
+                    .fold(0, |reached, found| reached + u64::from(found.2 as u64 == reached)),
+            ),
+        })
     }
 }
 
@@ -307,7 +331,7 @@ fn correlation_signal(
     info: &RuleInfo,
     key: &[String],
     start: i64,
-    total: u64,
+    total: u128,
 ) -> Signal {
     let groups = correlation.group_by.iter().zip(key);
     let mut facts: Vec<String> =
@@ -330,5 +354,6 @@ fn signal(info: &RuleInfo, key: &str, facts: Vec<String>, direction: Direction) 
         facts,
         spans: Vec::new(),
         taxonomy: info.taxonomy.clone(),
+        suppressed_by: None,
     }
 }

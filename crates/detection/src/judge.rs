@@ -9,7 +9,7 @@ use quell_domain::signal::{Signal, Span};
 use serde_json::{Map, Value};
 
 use crate::event::put_facts;
-use crate::rules::{RuleInfo, RuleSet};
+use crate::rules::{Matched, RuleInfo, RuleSet};
 use quell_domain::canonical::sha256_hex;
 
 /// Spans kept of one fact of one speaker.
@@ -95,30 +95,39 @@ impl Judge {
             .chain(&self.exchange)
             .cloned()
             .collect();
-        if all.is_empty()
-            && self.request_facts.is_empty()
-            && !rules.judges_without_facts(self.direction)
-        {
+        let known = all.iter().chain(&self.request_facts).map(String::as_str);
+        let asked = rules.asked(self.direction, known);
+        if asked.is_empty() {
             return Vec::new();
         }
-        let mut new = Vec::new();
+        let now = self.interaction.born();
+        let mut new: Vec<(usize, Role, Option<String>)> = Vec::new();
         for (role, facts) in self.by_role.values() {
             let mut event = self.base.clone();
             let own = facts.union(&self.exchange).map(String::as_str);
             put_facts(&mut event, *role, own, all.iter().map(String::as_str), &self.request_facts);
-            for index in rules.evaluate(self.direction, &Value::Object(event)) {
-                if !self.fired.contains_key(&index) && !new.contains(&(index, *role)) {
-                    new.push((index, *role));
+            let event = Value::Object(event);
+            for Matched { rule, suppressed_by } in
+                rules.evaluate(self.direction, &asked, &event, now)
+            {
+                let known = self.fired.get(&rule).is_some_and(|signal| {
+                    signal.suppressed_by.is_none() || suppressed_by.is_some()
+                });
+                if !known && !new.iter().any(|(index, by, _)| (*index, by) == (rule, role)) {
+                    new.push((rule, *role, suppressed_by.map(str::to_owned)));
                 }
             }
         }
-        for (index, role) in &new {
-            let signal = self.signal(&rules.infos[*index], *role);
-            self.fired.entry(*index).or_insert(signal);
+        // A match that counts goes before one that a filter suppresses.
+        new.sort_by_key(|(index, _, filter)| (*index, filter.is_some()));
+        new.dedup_by_key(|(index, ..)| *index);
+        for (index, role, filter) in &new {
+            let mut signal = self.signal(&rules.infos[*index], *role);
+            signal.suppress(filter.as_deref());
+            self.fired.insert(*index, signal);
         }
-        let mut indexes: Vec<usize> = new.into_iter().map(|(index, _)| index).collect();
-        indexes.dedup();
-        indexes
+        let counting = new.into_iter().filter(|(_, _, filter)| filter.is_none());
+        counting.map(|(index, ..)| index).collect()
     }
 
     /// The signal a rule has raised.
@@ -128,10 +137,10 @@ impl Judge {
 
     /// Whether a rule that matched replaces text of this fact.
     pub(crate) fn redacts(&self, rules: &RuleSet, fact: &str) -> bool {
-        self.fired.keys().any(|index| {
-            let info = &rules.infos[*index];
-            info.redacts() && info.rests_on(fact)
-        })
+        let counting = self.fired.iter().filter(|(_, signal)| signal.suppressed_by.is_none());
+        counting
+            .map(|(index, _)| &rules.infos[*index])
+            .any(|info| info.redacts() && info.rests_on(fact))
     }
 
     /// Every signal, with all spans known by now.
@@ -195,6 +204,7 @@ impl Judge {
             facts,
             spans: self.spans_of(info),
             taxonomy: info.taxonomy.clone(),
+            suppressed_by: None,
         }
     }
 }

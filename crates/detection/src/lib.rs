@@ -33,7 +33,8 @@ pub use examples::{ExampleFailure, ExampleReport, run_examples};
 pub use inspect::{Decision, Findings, MeasureHit, Redaction, causes};
 pub use patterns::{MAX_LEN, PatternError, PatternPack, PatternSet, PatternSpec};
 pub use rules::{
-    ContentErrors, Diagnostic, Example, Examples, Level, RuleInfo, RuleSet, Runs, Turn, lint,
+    ContentErrors, Diagnostic, Example, Examples, FilterInfo, Level, RuleInfo, RuleSet, Runs, Turn,
+    lint, modes_file,
 };
 pub use score::Scores;
 pub use stream::{CutReason, StreamInspection, StreamStep};

@@ -81,6 +81,12 @@ impl<K> Id<K> {
         self.0
     }
 
+    /// When it was made, as a UUIDv7 states in its first 48 bits.
+    pub fn born(self) -> jiff::Timestamp {
+        let millis = i64::try_from(self.0.as_u128() >> 80).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
+    }
+
     /// A fresh id from `ids`.
     pub fn new(ids: &dyn IdSource) -> Self {
         Self::from_uuid(ids.uuid())

@@ -51,4 +51,19 @@ pub struct Signal {
     /// Framework references.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taxonomy: Vec<TaxonomyRef>,
+    /// The filter that keeps the match from counting: it does nothing to traffic and opens no
+    /// incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed_by: Option<String>,
+}
+
+impl Signal {
+    /// Marks the match as suppressed by a filter, if one is given: it keeps its record and loses
+    /// its effect.
+    pub fn suppress(&mut self, filter: Option<&str>) {
+        if let Some(filter) = filter {
+            self.suppressed_by = Some(filter.to_owned());
+            (self.mode, self.effect) = (RuleMode::Shadow, RuleEffect::Signal);
+        }
+    }
 }

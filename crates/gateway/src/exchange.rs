@@ -22,7 +22,7 @@ use quell_domain::interaction::{
     Cause, Endpoint, INTERACTION_SCHEMA, Interaction, NotEvaluated, Outcome,
 };
 use quell_domain::principal::Principal;
-use quell_domain::rule::{Direction, FailMode};
+use quell_domain::rule::Direction;
 use quell_response::{Subject, Treatment};
 use quell_wire::{ParsedRequest, Refusal, RefusalReason, WireReply};
 use tokio::sync::OwnedSemaphorePermit;
@@ -329,7 +329,7 @@ impl Exchange {
         self.request = Some(request);
         if sealed {
             // Text in another alphabet: nothing here can read it.
-            self.unjudged("token_ids")?;
+            self.unjudged("token_ids", Direction::Input)?;
         }
         hidden.iter().try_for_each(|state| self.provider_state(state))
     }
@@ -391,6 +391,7 @@ impl Exchange {
     fn inspect_request(&mut self) -> Result<(), Stop> {
         let Some(request) = self.request.take() else { return Ok(()) };
         let findings = self.judge(
+            Direction::Input,
             |exchange, context, budget| {
                 let patterns = exchange.patterns(Direction::Input);
                 let id = exchange.record.id;
@@ -408,7 +409,7 @@ impl Exchange {
         self.request = Some(request);
         let findings = findings?;
         self.request_facts.clone_from(&findings.facts);
-        let redactions = self.weigh(findings)?;
+        let redactions = self.weigh(findings, Direction::Input)?;
         let Some(request) = self.request.as_mut() else { return Ok(()) };
         let mut fields = reply::by_field(redactions).into_iter();
         if fields.all(|(pointer, ranges)| {
@@ -435,6 +436,7 @@ impl Exchange {
         }
         let Some(request) = self.request.take() else { return Ok(()) };
         let findings = self.judge(
+            Direction::Output,
             |exchange, context, budget| {
                 let patterns = exchange.patterns(Direction::Output);
                 exchange.active.rules.inspect_response(
@@ -449,7 +451,7 @@ impl Exchange {
             &request,
         );
         self.request = Some(request);
-        let redactions = self.weigh(findings?)?;
+        let redactions = self.weigh(findings?, Direction::Output)?;
         if reply::by_field(redactions).iter().all(|(pointer, ranges)| whole.redact(pointer, ranges))
         {
             return Ok(());
@@ -472,6 +474,7 @@ impl Exchange {
     /// Runs an analysis; a panic inside it is a judgement that could not be made.
     fn judge(
         &mut self,
+        direction: Direction,
         analyse: impl FnOnce(&Self, &Context<'_>, &mut Budget) -> Findings,
         request: &ParsedRequest,
     ) -> Result<Findings, Stop> {
@@ -500,15 +503,15 @@ impl Exchange {
             return Ok(findings);
         }
         tracing::error!(interaction.id = %self.record.id, "an analyzer panicked");
-        self.unjudged("analyzer_failure")?;
+        self.unjudged("analyzer_failure", direction)?;
         Ok(Findings::default())
     }
 
     /// Takes findings into the record and decides. Returns what must be redacted.
-    fn weigh(&mut self, findings: Findings) -> Result<Vec<Redaction>, Stop> {
+    fn weigh(&mut self, findings: Findings, direction: Direction) -> Result<Vec<Redaction>, Stop> {
         for missing in &findings.not_evaluated {
             if missing.reason == "budget" {
-                self.unjudged("budget")?;
+                self.unjudged("budget", direction)?;
             } else {
                 self.not_evaluated(&missing.reason, &missing.field);
             }
@@ -523,11 +526,12 @@ impl Exchange {
         }
     }
 
-    /// A judgement that could not be made: recorded, and refused where the application fails
-    /// closed.
-    pub(crate) fn unjudged(&mut self, reason: &str) -> Result<(), Stop> {
+    /// A judgement that could not be made: recorded, and refused where the application, or a rule
+    /// with a choice of its own, fails closed.
+    pub(crate) fn unjudged(&mut self, reason: &str, direction: Direction) -> Result<(), Stop> {
         self.not_evaluated(reason, "");
-        if self.application()?.config.fail == FailMode::Open {
+        let default = self.application()?.config.fail;
+        if !self.active.rules.fails_closed(direction, default) {
             return Ok(());
         }
         self.cause(Outcome::Blocked, format!("fail_closed:{reason}"));

@@ -14,6 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use quell_domain::application::Dialect;
 use quell_domain::interaction::{Endpoint, Interaction, Outcome, Role, TextField};
+use quell_domain::rule::Direction;
 use quell_outbound::{OutboundError, RequestBody, full_body, with_idle_timeout};
 use quell_response::Permit;
 use quell_wire::{ParsedResponse, Refusal, RefusalReason};
@@ -327,7 +328,7 @@ impl Forwarded {
             }
             Err(error) => {
                 tracing::warn!(interaction.id = %exchange.record.id, %error, "unparseable response");
-                exchange.unjudged("unparseable")?;
+                exchange.unjudged("unparseable", Direction::Output)?;
                 Ok(whole(None, ParsedResponse::default()))
             }
         }

@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use quell_detection::{Context, Findings, StreamInspection, StreamStep};
 use quell_domain::Signal;
 use quell_domain::interaction::{Cause, Cut, Endpoint, Outcome};
-use quell_domain::rule::{Direction, FailMode};
+use quell_domain::rule::Direction;
 use quell_wire::{Delta, Refusal, RefusalReason, SseParser, StreamReader};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
@@ -264,15 +264,14 @@ impl Pump {
         ControlFlow::Continue(())
     }
 
-    /// A judgement that could not be made: cut where the application fails closed, else pass the
+    /// A judgement that could not be made: cut where the application or a rule fails closed, else pass the
     /// rest unjudged.
     fn unjudged(&mut self, reason: &str) -> ControlFlow<End> {
         self.exchange.not_evaluated(reason, "");
-        let closed = self
-            .exchange
-            .application
-            .as_ref()
-            .is_none_or(|application| application.config.fail == FailMode::Closed);
+        let closed = self.exchange.application.as_ref().is_none_or(|application| {
+            let rules = &self.exchange.active.rules;
+            rules.fails_closed(Direction::Output, application.config.fail)
+        });
         if closed {
             let cause = Cause { outcome: Outcome::Blocked, by: format!("fail_closed:{reason}") };
             return ControlFlow::Break(End::Cut { cause, at: None });

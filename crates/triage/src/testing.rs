@@ -52,6 +52,7 @@ pub(crate) fn signal(rule: &str, kind: IncidentKind, severity: Severity) -> Sign
         facts: Vec::new(),
         spans: Vec::new(),
         taxonomy: Vec::new(),
+        suppressed_by: None,
     }
 }
 

@@ -165,7 +165,7 @@ impl Control {
         let mut all = content::embedded();
         all.extend(files(&mut self.read().await?).await?);
         all.extend(on_top.iter().cloned());
-        Ok(lint(&all))
+        Ok(lint(&all, self.now()))
     }
 }
 

@@ -261,5 +261,6 @@ pub(crate) fn signal(interaction: &Interaction, rule: &str, kind: IncidentKind) 
         facts: vec!["test.fact".into()],
         spans: Vec::new(),
         taxonomy: Vec::new(),
+        suppressed_by: None,
     }
 }

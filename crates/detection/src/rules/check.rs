@@ -1,60 +1,19 @@
 //! The strict pass: what Sigma parsers let through and Quell refuses, with line and fix.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::str::FromStr as _;
 
 use rsigma_parser::Modifier;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::diagnostic::{Diagnostic, Level};
 use super::document::{Content, Key, Node};
+use super::filter::{FILTER_SECTION_KEYS, FilterSection};
 use super::section::{SECTION_KEYS, Section};
-use crate::event::{FACT_FIELDS, FIELDS, TEXT_FIELDS};
+use super::suggest::{one_of, suggest};
+use crate::event::{FACT_FIELDS, FIELDS, LATE_FIELDS, TEXT_FIELDS};
 use crate::patterns::parse_regex;
-
-/// How grave a diagnostic is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// The content is refused.
-    Error,
-    /// It loads, but does less than its author may think.
-    Warning,
-}
-
-/// One thing wrong with detection content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// The file.
-    pub path: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The rule or pattern concerned.
-    pub rule: Option<String>,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-    /// How grave.
-    pub level: Level,
-}
-
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-        };
-        write!(f, "{}:{}: {level}: ", self.path, self.line)?;
-        if let Some(rule) = &self.rule {
-            write!(f, "{rule}: ")?;
-        }
-        write!(f, "{}", self.message)?;
-        if !self.help.is_empty() {
-            write!(f, "; {}", self.help)?;
-        }
-        Ok(())
-    }
-}
 
 const RULE_KEYS: [&str; 18] = [
     "title",
@@ -94,11 +53,40 @@ const CORRELATION_DOCUMENT_KEYS: [&str; 16] = [
     "related",
     "quell",
 ];
+const FILTER_KEYS: [&str; 13] = [
+    "title",
+    "id",
+    "name",
+    "status",
+    "description",
+    "license",
+    "references",
+    "author",
+    "date",
+    "modified",
+    "logsource",
+    "filter",
+    "quell",
+];
 const CORRELATION_KEYS: [&str; 6] =
     ["type", "rules", "group-by", "timespan", "condition", "generate"];
-const CORRELATION_TYPES: [&str; 5] =
-    ["event_count", "value_count", "value_sum", "temporal", "temporal_ordered"];
+const CORRELATION_TYPES: [&str; 8] = [
+    "event_count",
+    "value_count",
+    "value_sum",
+    "value_avg",
+    "value_median",
+    "value_percentile",
+    "temporal",
+    "temporal_ordered",
+];
 const LEVELS: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
+
+/// The `quell:` section of a document that is in order.
+pub(super) enum Checked {
+    Rule(Box<Section>),
+    Filter(FilterSection),
+}
 
 /// Collects what is wrong in one document.
 pub(super) struct Checker<'a> {
@@ -121,15 +109,22 @@ impl Checker<'_> {
     }
 
     /// Checks a document; its `quell:` section if that can be read.
-    pub(super) fn document(&mut self, root: &Node) -> Option<Section> {
+    pub(super) fn document(&mut self, root: &Node) -> Option<Checked> {
         let Some(entries) = root.entries() else {
             self.error(root.line, "the document is not a map", "begin with `title:`");
             return None;
         };
+        if let Some(filter) = root.get("filter") {
+            self.keys(entries, &FILTER_KEYS);
+            self.names(root);
+            self.filter(filter);
+            return self.section(root, &FILTER_SECTION_KEYS).map(Checked::Filter);
+        }
         let is_correlation = root.get("correlation").is_some();
         let known: &[&str] = if is_correlation { &CORRELATION_DOCUMENT_KEYS } else { &RULE_KEYS };
         self.keys(entries, known);
-        self.header(root);
+        self.names(root);
+        self.level(root);
         if is_correlation {
             self.correlation(root);
         } else if let Some(detection) = root.get("detection") {
@@ -137,7 +132,34 @@ impl Checker<'_> {
         } else {
             self.error(root.line, "`detection` is missing", "add selections and a condition");
         }
-        self.section(root)
+        self.section::<Section>(root, &SECTION_KEYS).map(Box::new).map(Checked::Rule)
+    }
+
+    fn filter(&mut self, filter: &Node) {
+        let Some(entries) = filter.entries() else {
+            self.error(filter.line, "`filter` is not a map", "name its rules and selections");
+            return;
+        };
+        if filter.get("rules").is_none() {
+            self.error(filter.line, "`rules` is missing", "list rules by their `name`");
+        }
+        for (key, node) in entries {
+            if matches!(key.name.as_str(), "condition" | "rules") {
+                continue;
+            }
+            self.selection(key, node);
+            for (field, _) in node.entries().unwrap_or_default() {
+                let name = field.name.split('|').next().unwrap_or_default();
+                if TEXT_FIELDS.contains(&name) || LATE_FIELDS.contains(&name) {
+                    let help = "filter by facts, user, application, model or tool";
+                    self.error(field.line, format!("a filter does not see `{name}`"), help);
+                }
+            }
+        }
+        if filter.get("condition").is_none() {
+            let help = "e.g. `condition: not selection`: what still counts";
+            self.error(filter.line, "`condition` is missing", help);
+        }
     }
 
     fn keys(&mut self, entries: &[(Key, Node)], known: &[&str]) {
@@ -149,7 +171,7 @@ impl Checker<'_> {
         }
     }
 
-    fn header(&mut self, root: &Node) {
+    fn names(&mut self, root: &Node) {
         match root.get("name").and_then(Node::text) {
             Some(name) if is_slug(name) => self.rule = Some(name.to_owned()),
             Some(_) => self.error(
@@ -162,6 +184,9 @@ impl Checker<'_> {
         if root.get("title").and_then(Node::text).is_none_or(str::is_empty) {
             self.error(root.line, "`title` is missing", "say what a match means");
         }
+    }
+
+    fn level(&mut self, root: &Node) {
         let level = root.get("level");
         match level.and_then(Node::text) {
             Some(text) if LEVELS.contains(&text) => {}
@@ -173,14 +198,18 @@ impl Checker<'_> {
         }
     }
 
-    fn section(&mut self, root: &Node) -> Option<Section> {
+    fn section<T: DeserializeOwned>(&mut self, root: &Node, keys: &[&str]) -> Option<T> {
         let Some(node) = root.get("quell") else {
-            let help = "state at least `quell: {kind: …}`: what sort of incident a match suggests";
+            let help = if keys.contains(&"kind") {
+                "state at least `quell: {kind: …}`: what sort of incident a match suggests"
+            } else {
+                "state `quell: {reason: …, reviewed_by: …, expires: …}`"
+            };
             self.error(root.line, "`quell` is missing", help);
             return None;
         };
-        self.keys(node.entries().unwrap_or_default(), &SECTION_KEYS);
-        match serde_json::from_value::<Section>(node.to_json()) {
+        self.keys(node.entries().unwrap_or_default(), keys);
+        match serde_json::from_value::<T>(node.to_json()) {
             Ok(section) => Some(section),
             Err(error) => {
                 self.error(node.line, format!("`quell` cannot be read: {error}"), "correct it");
@@ -325,41 +354,6 @@ fn is_slug(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
-fn one_of(names: &[&str]) -> String {
-    format!("use one of {}", names.join(", "))
-}
-
-/// The nearest known name, or the whole list if nothing is near.
-fn suggest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    let near = known
-        .iter()
-        .map(|name| (distance(wrong, name), *name))
-        .min()
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 4));
-    match near {
-        Some((_, name)) => format!("did you mean `{name}`?"),
-        None if known.len() <= 32 => one_of(&known),
-        None => "the facts are those of the pattern packs and analyzers; see docs/rules.md".into(),
-    }
-}
-
-/// Edit distance, cut at 64 characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The severity a Sigma level stands for.

@@ -24,6 +24,10 @@ pub(crate) enum Aggregate {
     Distinct(String),
     /// The sum of a numeric field.
     Sum(String),
+    /// The mean of a numeric field.
+    Mean(String),
+    /// The value of a numeric field that so many per cent of the matches do not exceed.
+    Percentile(String, u64),
     /// Different rules of the list.
     Temporal,
     /// All rules of the list, in that order.
@@ -35,15 +39,44 @@ pub(crate) enum Aggregate {
 pub(crate) enum Threshold {
     /// At least.
     AtLeast(u64),
+    /// More than.
+    Above(u64),
     /// At most.
     AtMost(u64),
+    /// Less than.
+    Below(u64),
+}
+
+/// What matches add up to, as a fraction, so that means are compared exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Total {
+    pub(crate) sum: u128,
+    pub(crate) of: u128,
+}
+
+impl Total {
+    /// A whole number.
+    pub(crate) const fn whole(number: u64) -> Self {
+        Self { sum: number as u128, of: 1 }
+    }
+
+    const fn scaled(self, limit: u64) -> u128 {
+        (limit as u128).saturating_mul(self.of)
+    }
+
+    /// Rounded down.
+    pub(crate) const fn floor(self) -> u128 {
+        if self.of == 0 { 0 } else { self.sum / self.of }
+    }
 }
 
 impl Threshold {
-    pub(crate) const fn met(self, value: u64) -> bool {
+    pub(crate) const fn met(self, total: Total) -> bool {
         match self {
-            Self::AtLeast(limit) => value >= limit,
-            Self::AtMost(limit) => value <= limit,
+            Self::AtLeast(limit) => total.sum >= total.scaled(limit),
+            Self::Above(limit) => total.sum > total.scaled(limit),
+            Self::AtMost(limit) => total.sum <= total.scaled(limit),
+            Self::Below(limit) => total.sum < total.scaled(limit),
         }
     }
 }
@@ -51,9 +84,9 @@ impl Threshold {
 impl Correlation {
     /// Reads a parsed correlation; what it asks for that Quell does not do is refused.
     pub(super) fn read(rule: usize, parsed: &CorrelationRule) -> Result<Self, String> {
-        let (predicates, fields) = match &parsed.condition {
-            CorrelationCondition::Threshold { predicates, field, .. } => {
-                (predicates.as_slice(), field.clone().unwrap_or_default())
+        let (predicates, fields, percentile) = match &parsed.condition {
+            CorrelationCondition::Threshold { predicates, field, percentile } => {
+                (predicates.as_slice(), field.clone().unwrap_or_default(), *percentile)
             }
             CorrelationCondition::Extended(_) => {
                 return Err("a boolean condition over rules is not supported; \
@@ -69,9 +102,14 @@ impl Correlation {
             CorrelationType::EventCount => Aggregate::Events,
             CorrelationType::ValueCount => Aggregate::Distinct(field()?),
             CorrelationType::ValueSum => Aggregate::Sum(field()?),
+            CorrelationType::ValueAvg => Aggregate::Mean(field()?),
+            CorrelationType::ValueMedian => Aggregate::Percentile(field()?, 50),
+            CorrelationType::ValuePercentile => match percentile.unwrap_or(50) {
+                rank @ 1..=100 => Aggregate::Percentile(field()?, rank),
+                _ => return Err("`percentile` is out of range; use 1 to 100".into()),
+            },
             CorrelationType::Temporal => Aggregate::Temporal,
             CorrelationType::TemporalOrdered => Aggregate::Ordered,
-            other => return Err(format!("correlation type {} is not supported", other.as_str())),
         };
         let mut thresholds = thresholds(predicates)?;
         if matches!(aggregate, Aggregate::Temporal | Aggregate::Ordered) {
@@ -97,9 +135,9 @@ fn thresholds(predicates: &[(ConditionOperator, u64)]) -> Result<Vec<Threshold>,
     for (operator, value) in predicates {
         match operator {
             ConditionOperator::Gte => found.push(Threshold::AtLeast(*value)),
-            ConditionOperator::Gt => found.push(Threshold::AtLeast(value.saturating_add(1))),
+            ConditionOperator::Gt => found.push(Threshold::Above(*value)),
             ConditionOperator::Lte => found.push(Threshold::AtMost(*value)),
-            ConditionOperator::Lt => found.push(Threshold::AtMost(value.saturating_sub(1))),
+            ConditionOperator::Lt => found.push(Threshold::Below(*value)),
             ConditionOperator::Eq => {
                 found.extend([Threshold::AtLeast(*value), Threshold::AtMost(*value)]);
             }

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::{SignedDuration, Timestamp};
 use quell_domain::Severity;
 use quell_domain::rule::{Direction, RuleEffect, RuleMode};
 use quell_domain::snapshot::ContentFile;
-use rsigma_parser::{CorrelationRule, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{CorrelationRule, FilterRule, SigmaRule, parse_sigma_yaml};
 use serde::Deserialize as _;
 
-use super::check::{Checker, Diagnostic, Level, severity};
+use super::check::{Checked, Checker, severity};
+use super::diagnostic::{Diagnostic, Level};
 use super::document::{Document, Node, documents};
+use super::filter::{FilterInfo, FilterSection, named_rules};
 use super::lower::{Lowered, lower};
+use super::references::check_references;
 use super::section::Section;
 use crate::analyzers::ANALYZER_FACTS;
 use crate::patterns::{PatternPack, PatternSet, PatternSpec};
@@ -31,9 +35,45 @@ impl fmt::Display for ContentErrors {
     }
 }
 
-/// Everything wrong with `files`, worst first. `files` must be the whole content.
-pub fn lint(files: &[ContentFile]) -> Vec<Diagnostic> {
-    let mut found = load(files).diagnostics;
+/// The file that gives rules another mode than their own; see [`modes_file`].
+const MODES: &str = "modes.yaml";
+/// How long a filter may run before lint asks for a nearer date.
+const LONG: SignedDuration = SignedDuration::from_hours(24 * 366);
+
+/// The content file that gives rules another mode than the one they carry, by rule.
+pub fn modes_file(modes: &BTreeMap<String, RuleMode>) -> ContentFile {
+    let text = serde_json::to_string(&Modes { modes: modes.clone() }).unwrap_or_default();
+    ContentFile { path: MODES.to_owned(), text }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Modes {
+    modes: BTreeMap<String, RuleMode>,
+}
+
+/// Everything wrong with `files` at `now`, worst first. `files` must be the whole content.
+pub fn lint(files: &[ContentFile], now: Timestamp) -> Vec<Diagnostic> {
+    let loaded = load(files);
+    let mut found = loaded.diagnostics;
+    for (info, _) in loaded.filters {
+        let (message, help) = if info.expires <= now {
+            let since = info.expires;
+            (format!("expired on {since} and is not applied"), "remove it, or review it again")
+        } else if info.expires.duration_since(now) > LONG {
+            ("runs for more than a year".to_owned(), "let it be reviewed sooner")
+        } else {
+            continue;
+        };
+        found.push(Diagnostic {
+            path: info.pack,
+            line: info.line,
+            rule: Some(info.id),
+            message,
+            help: help.to_owned(),
+            level: Level::Warning,
+        });
+    }
     found.sort_by(|a, b| (a.level, &a.path, a.line).cmp(&(b.level, &b.path, b.line)));
     found
 }
@@ -68,6 +108,7 @@ pub(super) struct Header {
 pub(super) struct Loaded {
     pub(super) rules: Vec<LoadedRule>,
     pub(super) patterns: Vec<PatternSpec>,
+    pub(super) filters: Vec<(FilterInfo, Box<FilterRule>)>,
     pub(super) facts: BTreeSet<String>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
@@ -91,12 +132,22 @@ pub(super) fn load(files: &[ContentFile]) -> Loaded {
         }
     }
     check_references(&mut loaded);
+    if let Some(text) = files.get(MODES) {
+        set_modes(text, &mut loaded);
+    }
     warn_of_late_cuts(&mut loaded);
     loaded
 }
 
 impl Loaded {
-    fn problem(&mut self, path: &str, line: usize, rule: &str, message: String, help: &str) {
+    pub(super) fn problem(
+        &mut self,
+        path: &str,
+        line: usize,
+        rule: &str,
+        message: String,
+        help: &str,
+    ) {
         self.diagnostics.push(Diagnostic {
             path: path.to_owned(),
             line,
@@ -169,24 +220,77 @@ fn load_rule(path: &str, document: &Document, loaded: &mut Loaded) {
     let mut checker = Checker { path, facts: &facts, rule: None, found: &mut loaded.diagnostics };
     let section = checker.document(root);
     loaded.facts = facts;
-    let Some(section) = section.filter(|_| loaded.diagnostics.len() == before) else {
+    let Some(checked) = section.filter(|_| loaded.diagnostics.len() == before) else {
         return;
     };
     let header = header(path, root);
-    if loaded.rules.iter().any(|rule| rule.header.id == header.id) {
+    let filters = loaded.filters.iter().map(|(info, _)| &info.id);
+    let mut names = loaded.rules.iter().map(|rule| &rule.header.id).chain(filters);
+    if names.any(|name| *name == header.id) {
         let message = "another rule has this name".into();
         loaded.problem(path, header.line, &header.id, message, "give it its own");
         return;
     }
-    match parse(document) {
-        Ok(Parsed::Rule(rule)) => load_detection(path, header, section, rule, loaded),
-        Ok(Parsed::Correlation(rule)) => {
-            let body = Body::Correlation(rule);
-            loaded.rules.push(LoadedRule { header, section, body });
+    let line = document.first_line + 1;
+    match (parse(document), checked) {
+        (Ok(Parsed::Rule(rule)), Checked::Rule(section)) => {
+            load_detection(path, header, *section, rule, loaded);
         }
+        (Ok(Parsed::Correlation(rule)), Checked::Rule(section)) => {
+            let body = Body::Correlation(rule);
+            loaded.rules.push(LoadedRule { header, section: *section, body });
+        }
+        (Ok(Parsed::Filter(filter)), Checked::Filter(section)) => {
+            load_filter(header, section, filter, loaded);
+        }
+        (Err(error), _) => loaded.problem(path, line, &header.id, error, "correct the rule"),
+        (Ok(_), _) => {
+            let error = "the document is more than one of rule, correlation and filter".into();
+            loaded.problem(path, line, &header.id, error, "split it with a line of ---");
+        }
+    }
+}
+
+fn load_filter(
+    header: Header,
+    section: FilterSection,
+    filter: Box<FilterRule>,
+    loaded: &mut Loaded,
+) {
+    let Header { id, title, description, path, line, .. } = header;
+    let FilterSection { reason, reviewed_by, expires } = section;
+    let Some(rules) = named_rules(&filter) else {
+        let error = "a filter names its rules; it cannot cover any rule".into();
+        loaded.problem(&path, line, &id, error, "list rules by their `name`");
+        return;
+    };
+    let info = FilterInfo {
+        id,
+        title,
+        description,
+        rules,
+        reason,
+        reviewed_by,
+        expires,
+        pack: path,
+        line,
+    };
+    loaded.filters.push((info, filter));
+}
+
+/// Gives rules the modes a person chose. A choice about a rule that is gone changes nothing.
+fn set_modes(text: &str, loaded: &mut Loaded) {
+    let modes = match serde_saphyr::from_str::<Modes>(text) {
+        Ok(modes) => modes.modes,
         Err(error) => {
-            let line = document.first_line + 1;
-            loaded.problem(path, line, &header.id, error, "correct the rule");
+            let error = error.without_snippet().to_string();
+            loaded.problem(MODES, 1, "", error, "write `modes: {rule: shadow | enforce}`");
+            return;
+        }
+    };
+    for rule in &mut loaded.rules {
+        if let Some(mode) = modes.get(&rule.header.id) {
+            rule.section.mode = *mode;
         }
     }
 }
@@ -240,6 +344,7 @@ fn header(path: &str, root: &Node) -> Header {
 enum Parsed {
     Rule(Box<SigmaRule>),
     Correlation(Box<CorrelationRule>),
+    Filter(Box<FilterRule>),
 }
 
 fn parse(document: &Document) -> Result<Parsed, String> {
@@ -247,32 +352,11 @@ fn parse(document: &Document) -> Result<Parsed, String> {
     if let Some(error) = parsed.errors.first() {
         return Err(error.clone());
     }
-    match (parsed.rules.pop(), parsed.correlations.pop()) {
-        (Some(rule), None) => Ok(Parsed::Rule(Box::new(rule))),
-        (None, Some(correlation)) => Ok(Parsed::Correlation(Box::new(correlation))),
-        _ => Err("the document is neither one rule nor one correlation".into()),
-    }
-}
-
-/// Correlations may only count rules that exist.
-fn check_references(loaded: &mut Loaded) {
-    let names: BTreeSet<String> = loaded.rules.iter().map(|rule| rule.header.id.clone()).collect();
-    let mut missing = Vec::new();
-    for rule in &loaded.rules {
-        if let Body::Correlation(correlation) = &rule.body {
-            for name in correlation.rules.iter().filter(|name| !names.contains(*name)) {
-                let message = format!("it counts `{name}`, which is no rule");
-                missing.push((
-                    rule.header.path.clone(),
-                    rule.header.line,
-                    rule.header.id.clone(),
-                    message,
-                ));
-            }
-        }
-    }
-    for (path, line, rule, message) in missing {
-        loaded.problem(&path, line, &rule, message, "name a rule by its `name`");
+    match (parsed.rules.pop(), parsed.correlations.pop(), parsed.filters.pop()) {
+        (Some(rule), None, None) => Ok(Parsed::Rule(Box::new(rule))),
+        (None, Some(correlation), None) => Ok(Parsed::Correlation(Box::new(correlation))),
+        (None, None, Some(filter)) => Ok(Parsed::Filter(Box::new(filter))),
+        _ => Err("the document is not one rule, one correlation or one filter".into()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quell_domain::interaction::Role;
 use quell_domain::kind::IncidentKind;
-use quell_domain::rule::{Direction, RuleEffect, RuleMode};
+use quell_domain::rule::{Direction, FailMode, RuleEffect, RuleMode};
 use quell_domain::taxonomy::TaxonomyRef;
 use serde::Deserialize;
 
@@ -19,6 +19,9 @@ pub(crate) struct Section {
     pub(crate) effect: RuleEffect,
     #[serde(default = "input")]
     pub(crate) direction: Direction,
+    /// What happens when the rule could not be asked; the application's choice when absent.
+    #[serde(default)]
+    pub(crate) fail: Option<FailMode>,
     /// Only counted by correlations; raises no signal of its own.
     #[serde(default)]
     pub(crate) counted_only: bool,
@@ -39,8 +42,8 @@ const fn input() -> Direction {
 }
 
 /// The keys of the section, for messages.
-pub(crate) const SECTION_KEYS: [&str; 7] =
-    ["kind", "mode", "effect", "direction", "counted_only", "taxonomy", "examples"];
+pub(crate) const SECTION_KEYS: [&str; 8] =
+    ["kind", "mode", "effect", "direction", "fail", "counted_only", "taxonomy", "examples"];
 
 /// A rule's examples. They are its tests.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -2,92 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use quell_domain::Severity;
+use jiff::Timestamp;
 use quell_domain::canonical::sha256_hex;
-use quell_domain::kind::IncidentKind;
-use quell_domain::rule::{Direction, RuleEffect, RuleMode};
+use quell_domain::rule::{Direction, FailMode, RuleEffect};
 use quell_domain::snapshot::ContentFile;
-use quell_domain::taxonomy::TaxonomyRef;
-use rsigma_eval::{Engine, JsonEvent};
+use rsigma_eval::{CompiledRule, JsonEvent, compile_rule, evaluate_rule};
 use rsigma_parser::SigmaRule;
 use serde_json::Value;
 
-use super::check::Level;
 use super::correlation::Correlation;
+use super::diagnostic::Level;
+use super::filter::{Filter, FilterInfo};
+use super::info::{RuleInfo, Runs};
 use super::load::{Body, ContentErrors, LoadedRule, load};
-use super::section::{Examples, Section};
+use super::section::Section;
+use super::trigger::{Index, triggers};
 use crate::patterns::{PatternError, PatternSet, PatternSpec};
 use crate::validate::Validator;
-
-/// When a rule runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Runs {
-    /// While the exchange passes.
-    Inline,
-    /// Over the recorded exchange.
-    AfterExchange,
-}
-
-/// What is known about a rule without running it.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct RuleInfo {
-    /// The rule's name, unique: what signals and causes carry.
-    pub id: String,
-    /// The Sigma UUID.
-    pub sigma_id: Option<String>,
-    /// What a match means.
-    pub title: String,
-    /// More about it.
-    pub description: String,
-    /// Ordinary things that match as well.
-    pub false_positives: Vec<String>,
-    /// What sort of incident a match suggests.
-    pub kind: IncidentKind,
-    /// How bad.
-    pub severity: Severity,
-    /// Whether the effect is carried out.
-    pub mode: RuleMode,
-    /// What a match does.
-    pub effect: RuleEffect,
-    /// Which way the text goes.
-    pub direction: Direction,
-    /// Framework references.
-    pub taxonomy: Vec<TaxonomyRef>,
-    /// The file it comes from, e.g. `rules/injection.yaml`.
-    pub pack: String,
-    /// When it runs.
-    pub runs: Runs,
-    /// Whether it counts other rules over time.
-    pub correlation: bool,
-    /// Whether it is only counted by correlations and raises no signal itself.
-    pub counted_only: bool,
-    /// Facts it rests on; a trailing `*` stands for any ending.
-    pub facts: Vec<String>,
-    /// Its examples.
-    #[serde(skip)]
-    pub examples: Examples,
-}
-
-impl RuleInfo {
-    /// Whether the rule rests on `fact`.
-    pub(crate) fn rests_on(&self, fact: &str) -> bool {
-        self.facts.iter().any(|known| match known.strip_suffix('*') {
-            Some(prefix) => fact.starts_with(prefix),
-            None => known == fact,
-        })
-    }
-
-    /// Whether a match stops traffic.
-    pub(crate) fn blocks(&self) -> bool {
-        self.mode == RuleMode::Enforce && self.effect == RuleEffect::Block
-    }
-
-    /// Whether a match replaces text.
-    pub(crate) fn redacts(&self) -> bool {
-        self.mode == RuleMode::Enforce && self.effect == RuleEffect::Redact
-    }
-}
 
 /// Compiled detection content.
 pub struct RuleSet {
@@ -98,8 +29,19 @@ pub struct RuleSet {
     pub(crate) output: PatternSet,
     inline: [Rules; 2],
     late: Rules,
+    /// Each after those it counts.
     pub(crate) correlations: Vec<Correlation>,
+    filters: Vec<Filter>,
     facts: BTreeMap<String, String>,
+}
+
+/// A rule that matched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matched<'s> {
+    /// Index of its [`RuleInfo`].
+    pub(crate) rule: usize,
+    /// The filter that keeps the match from counting.
+    pub(crate) suppressed_by: Option<&'s str>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -114,9 +56,9 @@ impl std::fmt::Debug for RuleSet {
 /// Sigma rules that are evaluated together.
 #[derive(Default)]
 struct Rules {
-    engine: Engine,
-    /// Some rule can match without any fact.
-    without_facts: bool,
+    /// With the index of their [`RuleInfo`].
+    compiled: Vec<(usize, CompiledRule)>,
+    index: Index,
 }
 
 const fn slot(direction: Direction) -> usize {
@@ -160,6 +102,7 @@ impl RuleSet {
             inline: Default::default(),
             late: Rules::default(),
             correlations: Vec::new(),
+            filters: Vec::new(),
             facts: crate::analyzers::ANALYZER_FACTS
                 .iter()
                 .map(|(fact, meaning)| ((*fact).to_owned(), (*meaning).to_owned()))
@@ -174,6 +117,14 @@ impl RuleSet {
         for rule in loaded.rules {
             set.add(rule)?;
         }
+        for (info, parsed) in loaded.filters {
+            let (pack, id) = (info.pack.clone(), info.id.clone());
+            let filter = Filter::read(info, &parsed).map_err(|message| {
+                refused(&pack, &PatternError { pattern: id, message, help: "correct it".into() })
+            })?;
+            set.filters.push(filter);
+        }
+        set.order_correlations();
         set.add_patterns(&loaded.patterns).map_err(|error| refused("patterns/", &error))?;
         Ok(set)
     }
@@ -198,30 +149,92 @@ impl RuleSet {
         self.facts.iter().map(|(fact, meaning)| (fact.as_str(), meaning.as_str()))
     }
 
-    /// Whether `evaluate` can match anything when no fact was stated.
-    pub(crate) fn judges_without_facts(&self, direction: Direction) -> bool {
-        self.inline[slot(direction)].without_facts
+    /// The filters, applied or expired.
+    pub fn filters(&self) -> impl Iterator<Item = &FilterInfo> {
+        self.filters.iter().map(|filter| &filter.info)
     }
 
-    /// The inline rules of one direction that match `event`.
-    pub(crate) fn evaluate(&self, direction: Direction, event: &Value) -> Vec<usize> {
-        self.matching(&self.inline[slot(direction)], event)
+    /// Whether an exchange is refused when one direction could not be judged in full. `default` is
+    /// the application's choice; a rule that would stop or change text may have its own.
+    pub fn fails_closed(&self, direction: Direction, default: FailMode) -> bool {
+        let acting = self
+            .infos
+            .iter()
+            .filter(|rule| rule.direction == direction && (rule.blocks() || rule.redacts()));
+        let mut choices = acting.map(|rule| rule.fail.unwrap_or(default)).peekable();
+        match choices.peek() {
+            None => default == FailMode::Closed,
+            Some(_) => choices.any(|fail| fail == FailMode::Closed),
+        }
     }
 
-    /// The rules over recorded exchanges that match `event`.
-    pub(crate) fn evaluate_late(&self, event: &Value) -> Vec<usize> {
-        self.matching(&self.late, event)
+    /// The inline rules of one direction that `facts` may concern: only these are evaluated.
+    pub fn rules_asked<'s, 'f>(
+        &'s self,
+        direction: Direction,
+        facts: impl Iterator<Item = &'f str>,
+    ) -> impl Iterator<Item = &'s RuleInfo> {
+        let rules = &self.inline[slot(direction)];
+        let asked = rules.index.asked(facts).into_iter();
+        asked.filter_map(|rule| rules.compiled.get(rule)).map(|(index, _)| &self.infos[*index])
     }
 
-    fn matching(&self, rules: &Rules, event: &Value) -> Vec<usize> {
-        let found = rules.engine.evaluate(&JsonEvent::borrow(event));
-        let ids = found.iter().filter_map(|result| result.header.rule_id.as_deref());
-        ids.filter_map(|id| self.by_name.get(id).copied()).collect()
+    /// Which inline rules of one direction `facts` may concern, for [`RuleSet::evaluate`].
+    pub(crate) fn asked<'f>(
+        &self,
+        direction: Direction,
+        facts: impl Iterator<Item = &'f str>,
+    ) -> Vec<usize> {
+        self.inline[slot(direction)].index.asked(facts)
+    }
+
+    /// The rules among `asked` that match `event`, which stands at `now`.
+    pub(crate) fn evaluate(
+        &self,
+        direction: Direction,
+        asked: &[usize],
+        event: &Value,
+        now: Timestamp,
+    ) -> Vec<Matched<'_>> {
+        self.matching(&self.inline[slot(direction)], asked, event, now)
+    }
+
+    /// The rules over recorded exchanges that match `event`, which stands at `now`.
+    pub(crate) fn evaluate_late<'f>(
+        &self,
+        facts: impl Iterator<Item = &'f str>,
+        event: &Value,
+        now: Timestamp,
+    ) -> Vec<Matched<'_>> {
+        self.matching(&self.late, &self.late.index.asked(facts), event, now)
+    }
+
+    fn matching(
+        &self,
+        rules: &Rules,
+        asked: &[usize],
+        event: &Value,
+        now: Timestamp,
+    ) -> Vec<Matched<'_>> {
+        let seen = JsonEvent::borrow(event);
+        let asked = asked.iter().filter_map(|rule| rules.compiled.get(*rule));
+        let found = asked.filter(|(_, compiled)| evaluate_rule(compiled, &seen).is_some());
+        found
+            .map(|(index, _)| {
+                let id = &self.infos[*index].id;
+                let filter = self.filters.iter().find(|filter| filter.suppresses(id, event, now));
+                Matched {
+                    rule: *index,
+                    suppressed_by: filter.map(|filter| filter.info.id.as_str()),
+                }
+            })
+            .collect()
     }
 
     fn add(&mut self, loaded: LoadedRule) -> Result<(), ContentErrors> {
         let LoadedRule { header, section, body } = loaded;
-        let Section { kind, mode, effect, direction, counted_only, taxonomy, examples } = section;
+        let Section { kind, mode, effect, direction, fail, counted_only, taxonomy, examples } =
+            section;
         let index = self.infos.len();
         let mut info = RuleInfo {
             id: header.id,
@@ -234,6 +247,7 @@ impl RuleSet {
             mode,
             effect,
             direction,
+            fail,
             taxonomy,
             pack: header.path,
             runs: Runs::Inline,
@@ -251,7 +265,7 @@ impl RuleSet {
             Body::Detection { rule, facts, late } => {
                 let late = !late.is_empty() || counted_only;
                 let rules = if late { &mut self.late } else { &mut self.inline[slot(direction)] };
-                rules.add(&rule, facts.is_empty()).map_err(wrong)?;
+                rules.add(index, &rule).map_err(wrong)?;
                 info.facts = facts;
                 info.runs = if late { Runs::AfterExchange } else { Runs::Inline };
             }
@@ -267,6 +281,24 @@ impl RuleSet {
         self.by_name.insert(info.id.clone(), index);
         self.infos.push(info);
         Ok(())
+    }
+
+    /// Puts every correlation after those it counts; loading has refused circles.
+    fn order_correlations(&mut self) {
+        let mut waiting = std::mem::take(&mut self.correlations);
+        while !waiting.is_empty() {
+            let names: Vec<String> =
+                waiting.iter().map(|correlation| self.infos[correlation.rule].id.clone()).collect();
+            let (ready, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|correlation| {
+                !correlation.rules.iter().any(|name| names.contains(name))
+            });
+            self.correlations.extend(ready);
+            if later.len() == names.len() {
+                self.correlations.extend(later);
+                return;
+            }
+            waiting = later;
+        }
     }
 
     /// Whether a live rule redacts or blocks output because of this fact.
@@ -291,9 +323,11 @@ impl RuleSet {
 }
 
 impl Rules {
-    fn add(&mut self, rule: &SigmaRule, without_facts: bool) -> Result<(), String> {
-        self.without_facts |= without_facts;
-        self.engine.add_rule(rule).map_err(|error| error.to_string())
+    fn add(&mut self, info: usize, rule: &SigmaRule) -> Result<(), String> {
+        let compiled = compile_rule(rule).map_err(|error| error.to_string())?;
+        self.index.add(self.compiled.len(), triggers(&rule.detection));
+        self.compiled.push((info, compiled));
+        Ok(())
     }
 }
 

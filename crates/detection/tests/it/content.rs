@@ -2,11 +2,11 @@
 
 use quell_detection::{Level, content, lint, run_examples};
 
-use crate::support::rules;
+use crate::support::{now, rules};
 
 #[test]
 fn shipped_content_is_clean() {
-    let found = lint(&content::embedded());
+    let found = lint(&content::embedded(), now());
     let errors: Vec<String> = found
         .iter()
         .filter(|diagnostic| diagnostic.level == Level::Error)

@@ -3,6 +3,8 @@
 use quell_detection::{Level, RuleSet, content, lint};
 use quell_domain::snapshot::ContentFile;
 
+use crate::support::now;
+
 const RULE: &str = "title: Test
 id: 00000000-0000-4000-8000-000000000001
 name: test_rule
@@ -24,7 +26,8 @@ fn with(text: &str) -> Vec<ContentFile> {
 
 /// Line, message and help of every diagnostic of the test file.
 fn all(text: &str) -> Vec<(usize, String, String)> {
-    let found = lint(&with(text)).into_iter().filter(|found| found.path == "rules/test.yaml");
+    let found =
+        lint(&with(text), now()).into_iter().filter(|found| found.path == "rules/test.yaml");
     found.map(|found| (found.line, found.message, found.help)).collect()
 }
 
@@ -117,7 +120,7 @@ fn what_cannot_become_a_pattern_runs_after_the_exchange_and_lint_says_so() {
     let text =
         RULE.replace("quell.fact: injection.override", "gen_ai.input.messages|endswith: Falcon");
     let files = with(&text);
-    let warned = lint(&files)
+    let warned = lint(&files, now())
         .into_iter()
         .any(|found| found.level == Level::Warning && found.message.contains("after the exchange"));
     assert!(warned);

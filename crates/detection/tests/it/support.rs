@@ -78,3 +78,8 @@ pub(crate) fn output(setting: &Setting, text: &str) -> Findings {
 pub(crate) fn stream(setting: &Setting, extra: Arc<PatternSet>) -> StreamInspection {
     rules().stream(&setting.context(), extra, budget(), interaction(), &[])
 }
+
+/// When tests happen.
+pub(crate) fn now() -> jiff::Timestamp {
+    interaction().born()
+}

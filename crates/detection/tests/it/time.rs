@@ -13,7 +13,7 @@ use quell_domain::interaction::Role;
 static SIGNALS: std::sync::OnceLock<Vec<Signal>> = std::sync::OnceLock::new();
 
 /// An attack by `user` at `second`.
-fn attack(number: u64, user: &str, grade: TrustGrade, second: i64) -> Interaction {
+pub(crate) fn attack(number: u64, user: &str, grade: TrustGrade, second: i64) -> Interaction {
     let at = Timestamp::from_second(1_700_000_000 + second).expect("in range");
     let mut interaction: Interaction = serde_json::from_value(json!({
         "schema": 1, "id": format!("int_018f000000007000{:016x}", 0x8000_0000_0000_0000_u64 | number),

@@ -141,6 +141,7 @@ impl Lab {
                 facts: Vec::new(),
                 spans: Vec::new(),
                 taxonomy: Vec::new(),
+                suppressed_by: None,
             },
             incident: None,
             application: "support-bot".into(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use quell_detection::{Diagnostic, Level, RuleInfo, RuleSet, lint, run_examples};
 use quell_domain::rule::RuleMode;
 use quell_domain::snapshot::ContentFile;
+use quell_domain::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -160,7 +161,7 @@ fn check(cx: &Context, path: Option<&Path>, deny_warnings: bool) -> Result<(), F
     let own = path.map(files::read).transpose()?;
     let mut all = quell_detection::content::embedded();
     all.extend(own.iter().flatten().cloned());
-    let mut found = lint(&all);
+    let mut found = lint(&all, SystemClock::new().now());
     if let Some(own) = &own {
         // Warnings about what is shipped are not this author's.
         let mine = |path: &str| own.iter().any(|file| file.path == path);

@@ -3,6 +3,7 @@
 //! This process generates the load and plays control; every target is a process of its own, so
 //! that its processor time and memory can be read from the kernel. See `docs/benchmark.md`.
 
+mod bypass;
 mod client;
 mod containment;
 mod load;
@@ -66,6 +67,8 @@ enum Role {
         #[arg(long, default_value_t = 30)]
         trials: u32,
     },
+    /// Try ways past the guards of Quell and of its peers.
+    Bypass(Box<bypass::Options>),
     /// The model endpoint.
     #[command(hide = true)]
     Mock,
@@ -91,13 +94,18 @@ fn main() -> anyhow::Result<()> {
         None => run::run(&arguments.options),
         Some(Role::Product { quell, trials }) => {
             let clock: SharedClock = Arc::new(SystemClock::new());
-            tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()?
-                .block_on(product::measure(&quell, trials, &clock))
+            runtime()?.block_on(product::measure(&quell, trials, &clock))
+        }
+        Some(Role::Bypass(options)) => {
+            let clock: SharedClock = Arc::new(SystemClock::new());
+            runtime()?.block_on(bypass::run(&options, &clock))
         }
         Some(Role::Mock) => roles::mock(),
         Some(Role::Floor { upstream }) => roles::floor(upstream),
         Some(Role::Gateway { control, data }) => roles::gateway(&control, data),
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

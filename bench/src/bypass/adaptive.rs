@@ -151,7 +151,8 @@ fn refused(rules: &RuleSet, text: &str) -> bool {
     };
     let mut budget = Budget::new(64 << 20);
     let Ok(id) = "int_018f0000000070008000000000000001".parse() else { return false };
-    let findings = rules.inspect_request(&context, &PatternSet::empty(), &[field], &mut budget, id);
+    let findings =
+        rules.inspect_request(&context, &PatternSet::empty(), &[field], &mut budget, id, None);
     matches!(findings.decision(), Decision::Block(_))
 }
 

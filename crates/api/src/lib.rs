@@ -15,6 +15,7 @@ mod casework;
 mod events;
 mod evidence;
 mod extract;
+mod feedback;
 mod incidents;
 mod interactions;
 mod keys;
@@ -97,6 +98,9 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(casework::list_roles),
                 routes!(casework::list_timeline),
                 routes!(signals::list_signals),
+                routes!(signals::show_signal),
+                routes!(feedback::list_labels),
+                routes!(feedback::list_rule_figures),
                 routes!(interactions::list_interactions),
                 routes!(interactions::show_interaction),
                 routes!(interactions::list_incident_interactions),
@@ -122,6 +126,9 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(casework::add_note),
                 routes!(interactions::search_interactions),
                 routes!(interactions::read_interaction),
+                routes!(signals::label_signal),
+                routes!(signals::unlabel_signal),
+                routes!(feedback::export_feedback),
                 routes!(evidence::read_evidence),
                 routes!(evidence::capture_evidence),
                 routes!(evidence::export_evidence),
@@ -170,6 +177,7 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
         (name = "interactions", description = "What went through the gateways"),
         (name = "evidence", description = "What was preserved"),
         (name = "rules", description = "Detection rules and content"),
+        (name = "feedback", description = "What people say about signals, and how rules fare by it"),
         (name = "inventory", description = "Applications, upstreams, keys"),
         (name = "people", description = "Accounts, sessions, tokens"),
         (name = "gateways", description = "Gateways and what they fetch and report"),

@@ -3,6 +3,6 @@
 
 pub(crate) use quell_store::{
     Account, ApiKey, ApiToken, Approval, EvidenceItem, IncidentFilter, IncidentInteraction,
-    MeasureFilter, Page, PageRequest, RoleAssignment, RuleSetting, SignalFilter, SignalRecord,
-    Versioned,
+    LabelFilter, MeasureFilter, Page, PageRequest, RoleAssignment, RuleFigures, RuleSetting,
+    SignalFilter, SignalLabel, SignalRecord, Versioned,
 };

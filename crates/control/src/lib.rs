@@ -10,6 +10,7 @@
 pub mod accounts;
 pub mod applications;
 pub mod evidence;
+pub mod feedback;
 pub mod incidents;
 pub mod interactions;
 pub mod measures;

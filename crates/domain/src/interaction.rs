@@ -231,6 +231,9 @@ pub struct Digests {
     /// The rule set that judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<String>,
+    /// The classifier that judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The snapshot that was in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,

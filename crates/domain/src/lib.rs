@@ -9,6 +9,7 @@ pub mod application;
 pub mod canonical;
 pub mod clock;
 pub mod event;
+pub mod feedback;
 pub mod id;
 pub mod incident;
 pub mod interaction;

@@ -67,3 +67,10 @@ impl Signal {
         }
     }
 }
+
+impl Signal {
+    /// Whether the rule would have redacted or blocked, were it enforced.
+    pub fn would_act(&self) -> bool {
+        self.mode == RuleMode::Shadow && self.effect != RuleEffect::Signal
+    }
+}

@@ -120,10 +120,11 @@ impl Read {
         number(query.bind(incident.to_string()), self.connection()).await
     }
 
-    /// Signals in `[from, to)` per bucket of `bucket_seconds` and severity, empty ones left out,
-    /// oldest first.
+    /// Signals in `[from, to)` per bucket of `bucket_seconds` and severity, of one rule or of all,
+    /// empty ones left out, oldest first.
     pub async fn signals_over_time(
         &mut self,
+        rule: Option<&str>,
         from: Timestamp,
         to: Timestamp,
         bucket_seconds: u32,
@@ -131,9 +132,10 @@ impl Read {
         let width = i64::from(bucket_seconds.max(1)) * 1_000_000;
         let query = sqlx::query(
             "SELECT (at - $1) / $2 AS bucket, severity, COUNT(*) AS n FROM signals \
-             WHERE at >= $1 AND at < $3 GROUP BY 1, 2 ORDER BY 1, 2",
+             WHERE at >= $1 AND at < $3 AND (CAST($4 AS TEXT) IS NULL OR rule = $4) \
+             GROUP BY 1, 2 ORDER BY 1, 2",
         );
-        let query = query.bind(micros(from)).bind(width).bind(micros(to));
+        let query = query.bind(micros(from)).bind(width).bind(micros(to)).bind(rule);
         let rows = query.fetch_all(self.connection()).await?;
         rows.iter()
             .map(|row| {
@@ -154,8 +156,8 @@ impl Tx {
     pub async fn insert_signal(&mut self, record: &SignalRecord) -> Result<bool, StoreError> {
         let insert = sqlx::query(
             "INSERT INTO signals \
-             (id, incident, application, rule, kind, severity, interaction, at, doc) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+             (id, incident, application, rule, kind, severity, interaction, at, doc, would_act) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
         )
         .bind(&record.signal.id)
         .bind(record.incident.map(|id| id.to_string()))
@@ -165,7 +167,8 @@ impl Tx {
         .bind(record.signal.severity.as_str())
         .bind(record.interaction.map(|id| id.to_string()))
         .bind(micros(record.at))
-        .bind(to_doc(record)?);
+        .bind(to_doc(record)?)
+        .bind(i64::from(record.signal.would_act()));
         inserted(insert, self.connection()).await
     }
 
@@ -192,7 +195,7 @@ impl Tx {
 }
 
 /// The column stands above the document: signals move when incidents merge.
-fn signal(row: &AnyRow) -> Result<SignalRecord, StoreError> {
+pub(crate) fn signal(row: &AnyRow) -> Result<SignalRecord, StoreError> {
     let mut record: SignalRecord = doc(row)?;
     let incident: Option<&str> = row.try_get("incident")?;
     record.incident = incident
@@ -202,7 +205,8 @@ fn signal(row: &AnyRow) -> Result<SignalRecord, StoreError> {
     Ok(record)
 }
 
-fn split_cursor(cursor: Option<&str>) -> (Option<i64>, Option<&str>) {
+/// A place in a list ordered by time and id.
+pub(crate) fn split_cursor(cursor: Option<&str>) -> (Option<i64>, Option<&str>) {
     let parts = cursor.and_then(|cursor| cursor.split_once('.'));
     match parts.and_then(|(at, id)| Some((at.parse().ok()?, id))) {
         Some((at, id)) => (Some(at), Some(id)),

@@ -111,6 +111,35 @@ impl Lab {
         id
     }
 
+    /// The same, with a finding about the whole text.
+    pub(crate) async fn flagged_exchange(&self, user: &str, text: &str) -> String {
+        let ids = SystemIds::new(Arc::new(SystemClock::new()));
+        let id = InteractionId::new(&ids).to_string();
+        let span = json!({
+            "field": "/messages/0/content", "start": 0, "end": text.len(), "fact": "test.fact",
+        });
+        let record = json!({
+            "schema": 1, "id": id, "gateway": "gw-1", "application": "support-bot",
+            "endpoint": "chat_completions", "path": "/v1/chat/completions", "stream": false,
+            "started_at": self.control.now(), "timing": {}, "usage": {}, "digests": {},
+            "principal": {"user": {"value": user, "grade": "authenticated"}},
+            "status": 200, "outcome": "allowed", "epoch": 1,
+            "request_chars": text.len(), "response_chars": 0,
+            "request": [{
+                "field": "/messages/0/content", "role": "user", "part": "content", "text": text,
+            }],
+            "signals": [{
+                "id": format!("sig-{id}"), "rule": "test_rule", "title": "A test",
+                "kind": "jailbreak", "severity": "high", "effect": "signal", "mode": "enforce",
+                "direction": "input", "facts": ["test.fact"], "spans": [span],
+            }],
+        });
+        let dir = quell_lake::log_dir(&self.folder.path().join("lake"), "gw-1");
+        let (log, _) = LogWriter::open(&dir, "gw-1", WriterOptions::default()).unwrap();
+        log.append(record.to_string().into_bytes()).unwrap().await.unwrap();
+        id
+    }
+
     /// An application `support-bot` with an upstream.
     pub(crate) async fn application(&self) {
         let admin = self.token(AccessRole::Admin).await;

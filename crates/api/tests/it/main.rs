@@ -4,6 +4,7 @@
 
 mod access;
 mod containment;
+mod feedback;
 mod incidents;
 mod lab;
 mod nodes;

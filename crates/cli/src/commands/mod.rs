@@ -15,6 +15,7 @@ mod key;
 mod moment;
 mod range;
 mod rules;
+mod signal;
 mod token;
 mod upstream;
 
@@ -55,6 +56,12 @@ pub(crate) enum Command {
     /// What went through the gateways.
     #[command(subcommand)]
     Interactions(interactions::InteractionsCommand),
+    /// What detectors found, and whether they were right.
+    #[command(subcommand)]
+    Signal(signal::SignalCommand),
+    /// What people said about signals: lists, figures by rule, rows to train on.
+    #[command(subcommand)]
+    Feedback(signal::FeedbackCommand),
     /// Judge texts from a file exactly as the gateway would. Offline.
     Detect(detect::DetectArgs),
     /// Detection rules and content.
@@ -100,6 +107,8 @@ impl Command {
             Self::Incident(command) => incident::run(cx, command).await,
             Self::Contain(command) => contain::run(cx, command).await,
             Self::Interactions(command) => interactions::run(cx, command).await,
+            Self::Signal(command) => signal::run(cx, command).await,
+            Self::Feedback(command) => signal::feedback(cx, command).await,
             Self::Detect(args) => detect::run(cx, &args),
             Self::Rules(command) => rules::run(cx, command).await,
             Self::Evidence(command) => evidence::run(cx, command).await,

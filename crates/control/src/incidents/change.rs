@@ -32,6 +32,7 @@ impl Control {
             super::record::capture_later(&mut unit, id, next.version).await?;
         }
         unit.event(Some(id), &format!("incident.{}", event.verb()), data(&event, &next));
+        crate::feedback::of_incident(&mut unit, access, id, &event).await?;
         let committed = unit.commit().await?;
         Ok(IncidentReceipt { incident: next, sequence: committed.sequence, at: now })
     }

@@ -55,7 +55,7 @@ impl Control {
             incidents,
             in_force,
             waiting,
-            signals: read.signals_over_time(from, now, BUCKET_SECONDS).await?,
+            signals: read.signals_over_time(None, from, now, BUCKET_SECONDS).await?,
             gateways,
             latest: read.latest_events(20).await?,
             epoch: read.epoch().await?,

@@ -146,7 +146,7 @@ pub(crate) async fn signals_are_counted_over_time(lab: &Lab) {
     tx.commit().await.unwrap();
     let mut read = lab.store.read().await.unwrap();
     let end = start + SignedDuration::from_secs(300);
-    let counts = read.signals_over_time(start, end, 60).await.unwrap();
+    let counts = read.signals_over_time(None, start, end, 60).await.unwrap();
     let shown: Vec<_> = counts
         .iter()
         .map(|count| ((count.from - start).get_seconds(), count.severity, count.count))

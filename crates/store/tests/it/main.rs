@@ -7,6 +7,7 @@ mod durability;
 mod events;
 mod incidents;
 mod lab;
+mod labels;
 mod people;
 mod queues;
 mod response;
@@ -66,6 +67,9 @@ on_both! {
         replies_are_remembered_per_actor,
         cursors_snapshots_and_reports_are_replaced,
         principals_are_counted_once_an_hour;
+    labels:
+        signals_are_labelled_one_by_one_and_by_incident,
+        a_model_moves_by_its_version;
     response:
         measures_move_through_their_states,
         an_approval_is_used_once,

@@ -9,11 +9,10 @@ use quell_domain::interaction::Role;
 use quell_domain::rule::Direction;
 
 use crate::analyzers::Raised;
-use crate::analyzers::encoded::Encoded;
-use crate::analyzers::hidden::Hidden;
 use crate::analyzers::repetition::Repetition;
 use crate::budget::Budget;
 use crate::cache::FieldCache;
+use crate::decode::{View, decode};
 use crate::patterns::{Hit, PatternSet, Scanner, Subject};
 use crate::rules::RuleSet;
 use crate::score::Scores;
@@ -38,7 +37,20 @@ pub(crate) struct FieldFindings {
     pub(crate) crowded: bool,
 }
 
+/// Facts of these groups make a decoded text an attack.
+const ATTACKS: [&str; 4] = ["injection.", "jailbreak.", "extraction.", "exfiltration."];
+
 impl FieldFindings {
+    /// States a fact that no redaction replaces text for, once per place.
+    fn state(&mut self, fact: &str, span: &Range<usize>) {
+        let known =
+            self.facts.iter().any(|at| at.fact.as_ref() == fact && (at.start..at.end) == *span);
+        if !known {
+            let (start, end) = (span.start, span.end);
+            self.facts.push(Stated { fact: fact.into(), start, end, exact: false });
+        }
+    }
+
     pub(crate) fn take(&mut self, hits: Vec<Hit>) {
         for Hit { subject, start, end, .. } in hits {
             match subject {
@@ -95,15 +107,44 @@ impl RuleSet {
         found.take(scanner.push(&sets, text, budget));
         found.take(scanner.finish(&sets, budget));
         found.crowded = scanner.crowded();
-        if role != Role::System && budget.spend(2 * text.len()) {
+        if role != Role::System && budget.spend(text.len()) {
             let mut raised = Vec::new();
-            Hidden::default().push(text, 0, &mut raised);
             Repetition::default().push(text, 0, &mut raised);
-            let mut encoded = Encoded::default();
-            encoded.push(text, 0, &self.input, role, budget, &mut raised);
-            encoded.finish(text.len(), &self.input, role, budget, &mut raised);
             found.raise(raised);
+            read_encoded(&sets, role, text, budget, &mut found);
         }
         found
+    }
+}
+
+/// Reads what the text says once its encodings are undone; findings stand where the encoded
+/// text stands.
+fn read_encoded(
+    sets: &[&PatternSet],
+    role: Role,
+    text: &str,
+    budget: &mut Budget,
+    found: &mut FieldFindings,
+) {
+    let decoding = decode(text, budget);
+    found.crowded |= decoding.limited;
+    for (fact, span) in &decoding.flags {
+        found.state(fact, span);
+    }
+    for View { text, scheme, span, .. } in &decoding.views {
+        found.state(scheme, span);
+        let mut scanner = Scanner::new(sets, role, Direction::Input);
+        let mut hits = scanner.push(sets, text, budget);
+        hits.extend(scanner.finish(sets, budget));
+        found.crowded |= scanner.crowded();
+        let attack = hits.iter().any(|hit| match &hit.subject {
+            Subject::Fact(fact) => ATTACKS.iter().any(|group| fact.starts_with(group)),
+            Subject::Measure(_) => false,
+        });
+        let placed = hits.into_iter().map(|hit| Hit { start: span.start, end: span.end, ..hit });
+        found.take(placed.collect());
+        if attack {
+            found.state("encoded.attack", span);
+        }
     }
 }

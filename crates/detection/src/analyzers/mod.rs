@@ -1,8 +1,6 @@
 //! What can be said about text and exchanges without a pattern: each analyzer states facts.
 
 pub(crate) mod echo;
-pub(crate) mod encoded;
-pub(crate) mod hidden;
 pub(crate) mod repetition;
 pub(crate) mod sizes;
 pub(crate) mod tools;
@@ -21,14 +19,33 @@ pub(crate) struct Raised {
 
 /// Every fact an analyzer may state, with what it means.
 pub const ANALYZER_FACTS: &[(&str, &str)] = &[
-    ("encoded.attack", "base64 or hex that decodes to a text an injection pattern matches"),
-    ("encoded.text", "base64 or hex that decodes to readable text of 24 characters or more"),
+    ("encoded.ascii_art", "lines drawn with characters; what they show is not read"),
+    (
+        "encoded.attack",
+        "an encoded text that an injection, jailbreak or extraction pattern matches",
+    ),
+    ("encoded.base32", "base32 of readable text"),
+    ("encoded.base64", "base64 of readable text"),
+    ("encoded.binary", "characters as binary numbers"),
+    ("encoded.caesar", "letters moved along the alphabet, as rot13 does"),
+    ("encoded.decimal", "characters as decimal numbers"),
+    ("encoded.hex", "hexadecimal of readable text"),
+    ("encoded.homoglyph", "letters of other scripts or styles that pass for Latin ones"),
+    ("encoded.html", "HTML entities"),
+    ("encoded.leet", "digits and marks that stand for letters"),
+    ("encoded.morse", "Morse"),
+    ("encoded.reversed", "text that runs backwards"),
+    ("encoded.spaced", "letters written apart"),
+    ("encoded.split", "a text cut into quoted pieces to be put together"),
+    ("encoded.unicode_escape", "backslash escapes and U+ names"),
+    ("encoded.unicode_tags", "text in invisible Unicode tag characters"),
+    ("encoded.url", "URL percent signs"),
+    ("encoded.variation_selectors", "text in the numbers of invisible variation selectors"),
+    ("encoded.zero_width", "invisible characters inside words"),
     ("output.canary", "a planted string of the application leaves"),
     ("output.system_prompt_echo", "a long passage of the system text leaves, word for word"),
     ("parameters.choices.gt_8", "more than 8 answers were asked for"),
     ("parameters.max_tokens.gt_16k", "more than 16,000 output tokens were asked for"),
-    ("text.hidden_characters", "invisible characters inside words"),
-    ("text.hidden_tags", "text in invisible Unicode tag characters"),
     ("text.repetition", "one word or character repeated hundreds of times"),
     ("tokens.input.gt_8k", "more than about 8,000 tokens of input"),
     ("tokens.input.gt_32k", "more than about 32,000 tokens of input"),

@@ -8,8 +8,10 @@ use super::fluency::{FLUENT, Fluency, LETTER, fluency};
 
 /// Fewest letters of a stretch worth undoing.
 const MIN_LETTERS: i32 = 10;
-/// How much better than as it stands a stretch must read undone, per letter.
-const BETTER: i32 = 10;
+/// How much better than as it stands a stretch must read undone, per letter. Short words backwards
+/// are often words, too.
+const BETTER: i32 = 8;
+const BETTER_BACKWARDS: i32 = 5;
 /// Words between two parts of one stretch that may read better as they stand.
 const WORDS: usize = 4096;
 
@@ -33,8 +35,10 @@ fn words(text: &str, range: Range<usize>) -> Vec<Word> {
     words
 }
 
+/// The letters of a word; a word with digits in it is a number or a name and says nothing.
 fn letters(word: &str) -> impl DoubleEndedIterator<Item = u8> + '_ {
-    word.bytes().map(|byte| LETTER[usize::from(byte)])
+    let silent = word.bytes().any(|byte| byte.is_ascii_digit());
+    word[if silent { word.len() } else { 0 }..].bytes().map(|byte| LETTER[usize::from(byte)])
 }
 
 const fn moved(letter: u8, by: u8) -> u8 {
@@ -42,7 +46,7 @@ const fn moved(letter: u8, by: u8) -> u8 {
 }
 
 /// The run of words that gains most when undone: where it is, and how it reads then.
-fn best_run(words: &[Word], undone: &[Fluency]) -> Option<Range<usize>> {
+fn best_run(words: &[Word], undone: &[Fluency], better: i32) -> Option<Range<usize>> {
     let (mut best, mut best_sum) = (0..0, 0);
     let (mut start, mut sum) = (0, 0);
     for (index, (word, after)) in words.iter().zip(undone).enumerate() {
@@ -63,8 +67,17 @@ fn best_run(words: &[Word], undone: &[Fluency]) -> Option<Range<usize>> {
     let after = total(&|index| undone[index]);
     let convincing = after.letters >= MIN_LETTERS
         && after.average() >= FLUENT
-        && after.average() - before.average() >= BETTER;
-    convincing.then_some(best)
+        && after.average() - before.average() >= better;
+    let belongs = |index: &usize| {
+        let Fluency { sum, letters } = undone[*index];
+        letters == 0 || sum >= -8 * letters
+    };
+    convincing.then(|| {
+        // A name or a short word next to the stretch that could be either belongs to it.
+        let start = (best.start.saturating_sub(2)..best.start).rev().take_while(belongs).last();
+        let end = (best.end..words.len().min(best.end + 2)).take_while(belongs).last();
+        start.unwrap_or(best.start)..end.map_or(best.end, |last| last + 1)
+    })
 }
 
 /// Undoes the shift that makes some stretch readable.
@@ -84,10 +97,12 @@ pub(super) fn shifted(text: &str, range: Range<usize>, out: &mut Vec<Found>) {
     if seen < MIN_LETTERS {
         return;
     }
-    let Some(by) = (1..26).max_by_key(|by| shifted_sum(&counts, *by)) else { return };
+    // Few letters say little about which shift it is; most often it is thirteen.
+    let sum = |by: &u8| shifted_sum(&counts, *by) + if *by == 13 { 4 * seen } else { 0 };
+    let Some(by) = (1..26).max_by_key(sum) else { return };
     let undo = |word: &Word| fluency(letters(&text[word.span.clone()]).map(|l| moved(l, by)));
     let undone: Vec<Fluency> = words.iter().map(undo).collect();
-    if let Some(run) = best_run(&words, &undone) {
+    if let Some(run) = best_run(&words, &undone, BETTER) {
         let span = words[run.start].span.start..words[run.end - 1].span.end;
         let text = text[span.clone()].chars().map(|c| shift(c, by)).collect();
         out.push(Found { text, scheme: "encoded.caesar", span });
@@ -116,9 +131,18 @@ fn shift(c: char, by: u8) -> char {
 /// Turns a stretch that reads better backwards, as a whole and word by word.
 pub(super) fn backwards(text: &str, range: Range<usize>, out: &mut Vec<Found>) {
     let words = words(text, range);
-    let undo = |word: &Word| fluency(letters(&text[word.span.clone()]).rev());
+    let undo = |word: &Word| {
+        let word = &text[word.span.clone()];
+        let mut read = fluency(letters(word).rev());
+        // The mark or the capital that stands at the wrong end says it as well.
+        let marked = word.starts_with(['.', '?', '!', ',', ':']) && read.letters > 1;
+        let capital = word.ends_with(|c: char| c.is_ascii_uppercase())
+            && word.starts_with(|c: char| c.is_ascii_lowercase());
+        read.sum += 64 * (i32::from(marked) + i32::from(capital));
+        read
+    };
     let undone: Vec<Fluency> = words.iter().map(undo).collect();
-    let Some(run) = best_run(&words, &undone) else { return };
+    let Some(run) = best_run(&words, &undone, BETTER_BACKWARDS) else { return };
     let span = words[run.start].span.start..words[run.end - 1].span.end;
     let scheme = "encoded.reversed";
     let whole = text[span.clone()].chars().rev().collect();

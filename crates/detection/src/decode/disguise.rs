@@ -28,16 +28,6 @@ pub(super) fn find(text: &str, out: &mut Vec<Found>) {
     }
 }
 
-/// The text as a reader sees it, if that differs: invisible characters and tags dropped, styled
-/// letters plain, look-alikes in words that mix scripts made Latin. Case and accents stay.
-pub(crate) fn undisguised(text: &str) -> Option<String> {
-    if text.is_ascii() {
-        return None;
-    }
-    let (plain, seen) = undisguise(text);
-    (seen.invisible + seen.disguised + seen.tags > 0).then_some(plain)
-}
-
 /// Rows of tag characters and of variation selectors, each as the text it spells.
 fn hidden_rows(text: &str, out: &mut Vec<Found>) {
     let mut row = Row::default();
@@ -183,7 +173,8 @@ fn undisguise_word(word: &str, at: usize, out: &mut String, seen: &mut Seen) {
 /// Letters and digits in a style of their own: full width, mathematical, in circles, super- and
 /// subscript.
 const fn is_styled(c: char) -> bool {
-    matches!(c, '\u{2460}'..='\u{24ff}' | '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}'
+    matches!(c, '\u{2460}'..='\u{24ff}' | '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}'
+        | '\u{ff41}'..='\u{ff5a}' | '\u{1d400}'..='\u{1d7ff}'
         | '\u{1f110}'..='\u{1f189}' | '\u{1d00}'..='\u{1d2b}' | '\u{2070}'..='\u{209c}')
 }
 

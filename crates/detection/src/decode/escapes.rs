@@ -9,6 +9,22 @@ const GAP: usize = 64;
 /// Escapes of one text.
 const MAX_ESCAPES: usize = 64 * 1024;
 
+/// Names that stand for what splits or joins words, and for markup.
+const NAMES: [(&str, char); 12] = [
+    ("amp;", '&'),
+    ("lt;", '<'),
+    ("gt;", '>'),
+    ("quot;", '"'),
+    ("apos;", '\''),
+    ("nbsp;", ' '),
+    ("Tab;", '\t'),
+    ("NewLine;", '\n'),
+    ("shy;", '\u{ad}'),
+    ("zwnj;", '\u{200c}'),
+    ("zwj;", '\u{200d}'),
+    ("ensp;", ' '),
+];
+
 /// One escape.
 struct Escape {
     span: Range<usize>,
@@ -41,9 +57,9 @@ pub(super) fn find(text: &str, out: &mut Vec<Found>) {
 /// Decodes what lies between the first and the last escape, with the words they stand in.
 fn stretch(text: &str, escapes: &[Escape]) -> Option<Found> {
     let (first, last) = (escapes.first()?, escapes.last()?);
-    let escaped: usize = escapes.iter().map(|escape| escape.span.len()).sum();
+    let written: usize = escapes.iter().map(|escape| escape.span.len()).sum();
     let mut span = first.span.start..last.span.end;
-    if escaped * 5 < span.len() * 4 || escapes.len() < 8 {
+    if written * 5 < span.len() * 4 || escapes.len() < 8 {
         span.start = text.floor_char_boundary(span.start.saturating_sub(GAP));
         span.end = text.ceil_char_boundary((span.end + GAP).min(text.len()));
     }
@@ -155,20 +171,6 @@ fn entity(bytes: &[u8]) -> Option<(usize, char)> {
         let end = from + digits;
         return Some((end + usize::from(bytes.get(end) == Some(&b';')), value));
     }
-    const NAMES: [(&str, char); 12] = [
-        ("amp;", '&'),
-        ("lt;", '<'),
-        ("gt;", '>'),
-        ("quot;", '"'),
-        ("apos;", '\''),
-        ("nbsp;", ' '),
-        ("Tab;", '\t'),
-        ("NewLine;", '\n'),
-        ("shy;", '\u{ad}'),
-        ("zwnj;", '\u{200c}'),
-        ("zwj;", '\u{200d}'),
-        ("ensp;", ' '),
-    ];
     let name = NAMES.iter().find(|(name, _)| bytes[1..].starts_with(name.as_bytes()))?;
     Some((1 + name.0.len(), name.1))
 }

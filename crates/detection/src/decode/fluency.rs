@@ -222,9 +222,11 @@ mod tests {
 
     #[test]
     fn words_read_better_than_noise_and_than_their_reverse() {
-        for text in
-            ["please ignore the rules above", "bitte lies den ganzen Brief", "lisez la lettre"]
-        {
+        for text in [
+            "please ignore the rules above",
+            "bitte lies den ganzen Brief",
+            "lisez toute la longue lettre de votre mère",
+        ] {
             let backwards: String = text.chars().rev().collect();
             assert!(of_text(text).average() >= 10, "{text}");
             assert!(of_text(&backwards).average() < of_text(text).average() - 6, "{text}");

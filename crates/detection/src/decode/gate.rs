@@ -15,7 +15,7 @@ pub(super) const MIN_RUN: usize = 12;
 pub(super) struct Gate {
     /// There are bytes outside ASCII.
     pub(super) non_ascii: bool,
-    /// Percent signs, ampersands and backslashes.
+    /// Percent, plus and ampersand signs and backslashes.
     pub(super) escapes: usize,
     /// Quotation marks.
     pub(super) quotes: usize,
@@ -47,7 +47,7 @@ const LANES: [u64; 256] = {
             1
         } else if b.is_ascii_digit() {
             1 << 8
-        } else if b == b'%' || b == b'&' || b == b'\\' {
+        } else if matches!(b, b'%' | b'&' | b'\\' | b'+') {
             1 << 16
         } else if b == b'"' || b == b'\'' {
             1 << 24
@@ -117,7 +117,6 @@ impl Gate {
         self.escapes += usize::from(escapes);
         self.quotes += usize::from(quotes);
         self.non_ascii |= non_ascii > 0;
-        let length = chunk.len();
         if digits >= 12 {
             widen(&mut self.digits, &chunk);
         }
@@ -130,17 +129,20 @@ impl Gate {
         let forwards = i32::from(pairs as i16);
         let backwards = (pairs - forwards) >> 16;
         let letters = i32::from(letters);
-        if letters >= 10 && length >= 12 {
-            if forwards < letters * FLUENT {
+        if letters >= 8 {
+            // Words around a short cipher lift the sum, so the gate is wider than the decoder.
+            if forwards < letters * (FLUENT + 4) {
                 widen(&mut self.cipher, &chunk);
             }
-            if backwards > forwards + letters * 2 {
+            // Half a chunk that runs backwards lifts this sum to that one.
+            if backwards > forwards - letters * 6 {
                 widen(&mut self.backwards, &chunk);
             }
         }
     }
 
     /// What only shows between neighbours. `bytes` reach four past the chunk where there are.
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches the loop is vectorised")]
     fn neighbours(&mut self, chunk: Range<usize>, bytes: &[u8]) {
         let Some(last) = bytes.len().checked_sub(4) else { return };
         let shifted = |by: usize| &bytes[by..by + last];

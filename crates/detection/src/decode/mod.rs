@@ -31,19 +31,17 @@ const MAX_STRETCH: usize = 16 * 1024;
 /// Passes over a text that looking for encodings costs.
 const PASSES: usize = 2;
 
-pub(crate) use disguise::undisguised;
-
 /// A decoded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct View {
+pub struct View {
     /// What it says.
-    pub(crate) text: String,
+    pub text: String,
     /// The fact that names the encoding.
-    pub(crate) scheme: &'static str,
+    pub scheme: &'static str,
     /// Where it stands in the original.
-    pub(crate) span: Range<usize>,
+    pub span: Range<usize>,
     /// Layers undone, from 1.
-    pub(crate) depth: u8,
+    pub depth: u8,
 }
 
 /// What a decoder found in one text: positions are that text's.
@@ -56,17 +54,17 @@ struct Found {
 
 /// Everything decoded from one text.
 #[derive(Debug, Default)]
-pub(crate) struct Decoding {
+pub struct Decoding {
     /// The views, outer layers first.
-    pub(crate) views: Vec<View>,
+    pub views: Vec<View>,
     /// Encodings seen that have no view.
-    pub(crate) flags: Vec<(&'static str, Range<usize>)>,
+    pub flags: Vec<(&'static str, Range<usize>)>,
     /// There was more than the limits let through.
-    pub(crate) limited: bool,
+    pub limited: bool,
 }
 
-/// Undoes every encoding of a text.
-pub(crate) fn decode(text: &str, budget: &mut Budget) -> Decoding {
+/// Undoes every encoding of a text. Once the budget is exhausted, what is left stays undecoded.
+pub fn decode(text: &str, budget: &mut Budget) -> Decoding {
     let mut all = Decoding::default();
     let mut room = text.len().saturating_add(SPARE_BYTES);
     all.layer(text, &(0..text.len()), 0, &mut room, budget);

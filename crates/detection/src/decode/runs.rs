@@ -35,9 +35,7 @@ pub(super) fn find(text: &str, out: &mut Vec<Found>) {
         }
         let goes_on = wrapped.last().is_some_and(|last| {
             let gap = &text.as_bytes()[last.end..run.start];
-            last.len() >= MIN_LINE
-                && gap.len() <= 8
-                && gap.iter().filter(|b| **b == b'\n').count() == 1
+            last.len() >= MIN_LINE && gap.len() <= 8 && gap.split(|b| *b == b'\n').count() == 2
         });
         if !goes_on {
             settle(text, &wrapped, out);
@@ -101,16 +99,20 @@ fn undo(run: &str) -> Option<(String, &'static str)> {
         return binary(bytes).map(|text| (text, "encoded.binary"));
     }
     let digits = body.strip_prefix("0x").or_else(|| body.strip_prefix("0X")).unwrap_or(body);
-    if digits.len().is_multiple_of(2) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        if let Some(text) = hex::decode(digits).ok().and_then(plausible) {
-            return Some((text, "encoded.hex"));
-        }
+    if digits.len().is_multiple_of(2)
+        && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && let Some(text) = hex::decode(digits).ok().and_then(plausible)
+    {
+        return Some((text, "encoded.hex"));
     }
     // A word, a path or an identifier in one case is no base64 of anything readable.
     let mixed = bytes.iter().any(u8::is_ascii_uppercase)
         && bytes.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if mixed && let Some(text) = base64(body) {
-        return Some((text, "encoded.base64"));
+    if mixed {
+        let backwards = || base64(&body.chars().rev().collect::<String>());
+        if let Some(text) = base64(body).or_else(backwards) {
+            return Some((text, "encoded.base64"));
+        }
     }
     base32(bytes).map(|text| (text, "encoded.base32"))
 }

@@ -9,7 +9,7 @@ use super::Found;
 const MIN_APART: usize = 6;
 /// Lines that make a picture, and their fewest marks.
 const ART_LINES: usize = 4;
-const ART_MARKS: usize = 8;
+const ART_MARKS: usize = 6;
 
 /// Finds stretches in which every second character is the same separator.
 pub(super) fn find(text: &str, range: Range<usize>, out: &mut Vec<Found>) {
@@ -51,7 +51,7 @@ fn apart(characters: &[(usize, char)]) -> Option<(usize, String)> {
         };
         // A word ends: another separator, then letters apart again.
         let after = get(at + 2).filter(|c| c.is_alphanumeric());
-        if after.is_none() || get(at + 3).is_none_or(|c| c.is_alphanumeric()) {
+        if after.is_none() || get(at + 3).is_none_or(char::is_alphanumeric) {
             if after.is_none() || !said.is_empty() {
                 letters += 1;
                 said.push(c);

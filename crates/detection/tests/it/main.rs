@@ -4,6 +4,7 @@
 
 mod budget;
 mod content;
+mod decoding;
 mod lifecycle;
 mod streams;
 mod strict;

@@ -33,7 +33,7 @@ fn body(name: &str) -> &'static str {
         "acknowledged" | "recovering" => {
             r#"<circle cx="8" cy="8" r="6"/><path d="M8 2a6 6 0 0 1 0 12Z" fill="currentColor" stroke="none"/>"#
         }
-        "verified" | "closed" | "ok" => {
+        "verified" | "closed" | "ok" | "confirmed" => {
             r#"<circle cx="8" cy="8" r="6.8" fill="currentColor" stroke="none"/><path d="m5 8.3 2.1 2.1 4-4.6" stroke="var(--surface)" stroke-width="1.9"/>"#
         }
         "failed" | "alert" => {

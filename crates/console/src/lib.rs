@@ -71,6 +71,11 @@ pub mod people {
     pub mod context;
     pub(crate) mod handler;
 }
+/// One rule.
+pub mod rule {
+    pub mod context;
+    pub(crate) mod handler;
+}
 /// Applications, upstreams, keys, gateways.
 pub mod settings {
     pub mod context;
@@ -78,6 +83,11 @@ pub mod settings {
 }
 /// The first admin.
 pub mod setup {
+    pub mod context;
+    pub(crate) mod handler;
+}
+/// One signal.
+pub mod signal {
     pub mod context;
     pub(crate) mod handler;
 }

@@ -29,7 +29,7 @@ macro_rules! templates {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!($name))),+] };
 }
 
-const TEMPLATES: [(&str, &str); 18] = templates![
+const TEMPLATES: [(&str, &str); 20] = templates![
     "layout/base.html",
     "layout/bare.html",
     "layout/parts.html",
@@ -45,6 +45,8 @@ const TEMPLATES: [(&str, &str); 18] = templates![
     "interactions/page.html",
     "interaction/page.html",
     "detections/page.html",
+    "rule/page.html",
+    "signal/page.html",
     "people/page.html",
     "settings/page.html",
     "errors/page.html",
@@ -110,7 +112,7 @@ pub(crate) fn words(text: &str) -> String {
 /// The tone of a state or outcome. Colour never stands alone: the word and shape go with it.
 fn tone(name: &str) -> &'static str {
     match name {
-        "verified" | "contained" | "allowed" | "live" | "enforce" => "ok",
+        "verified" | "contained" | "allowed" | "live" | "enforce" | "confirmed" => "ok",
         "requested" | "acknowledged" | "approved" | "lifting" | "recovering" | "monitoring"
         | "eradicating" | "stale" => "wait",
         "failed" | "lost" | "shut_down" => "critical",

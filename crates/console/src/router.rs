@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::http::{Failure, events, failure, headers};
 use crate::{
     assets, containment, detections, incident, incidents, interaction, interactions, overview,
-    people, settings, setup, sign_in,
+    people, rule, settings, setup, sign_in, signal,
 };
 
 /// Largest form.
@@ -61,6 +61,10 @@ pub fn router(console: Console) -> Router {
         )
         .route("/detections", get(detections::handler::list))
         .route("/detections/mode", get(detections::handler::ask).post(detections::handler::change))
+        .route("/rules/{id}", get(rule::handler::show))
+        .route("/signals/{id}", get(signal::handler::show).post(signal::handler::reveal))
+        .route("/signals/{id}/label", post(signal::handler::label))
+        .route("/signals/{id}/unlabel", post(signal::handler::unlabel))
         .route("/people", get(people::handler::list).post(people::handler::create))
         .route("/people/{id}", post(people::handler::change))
         .route("/settings", get(settings::handler::show))

@@ -229,7 +229,7 @@ pub struct Toast {
 }
 
 /// Codes a redirect may carry in `?done=`; a closed list, so no link can put words in our mouth.
-const DONE: [(&str, &str); 17] = [
+const DONE: [(&str, &str); 19] = [
     ("noted", "Note added to the timeline."),
     ("assumed", "You hold the role now."),
     ("renounced", "The role is free again."),
@@ -242,6 +242,8 @@ const DONE: [(&str, &str); 17] = [
     ("rejected", "Proposal rejected."),
     ("lifting", "Lifting. It counts as lifted once a probe passes again."),
     ("mode", "Rule mode changed. The gateways take it with the next epoch."),
+    ("labelled", "Noted. It counts for the rule's precision."),
+    ("unlabelled", "Label taken away."),
     ("account", "Account saved."),
     ("saved", "Saved."),
     ("revoked", "Key revoked. The gateways take it with the next epoch."),

@@ -127,6 +127,25 @@ fn tell(kind: &str, data: &Data<'_>) -> Told {
         }
         Some(("note", _)) => Told::new("note", "quiet", "Note").said(data.owned("text")),
         Some(("evidence", verb)) => evidence(verb, data),
+        Some(("signal", "labelled")) => {
+            Told::new("note", "quiet", format!("Signal labelled {}", data.word("label")))
+                .detail(data.owned("reason"))
+                .link(data.text("signal").map(crate::signal::handler::href), "open")
+        }
+        Some(("signal", "label_withdrawn")) => {
+            Told::new("note", "quiet", "Signal's label taken away")
+                .link(data.text("signal").map(crate::signal::handler::href), "open")
+        }
+        Some(("feedback", "labelled")) => Told::new(
+            "note",
+            "quiet",
+            format!("{} signals labelled {}", data.number("signals"), data.word("label")),
+        ),
+        Some(("feedback", "withdrawn")) => Told::new(
+            "note",
+            "quiet",
+            format!("Labels of {} signals taken back", data.number("signals")),
+        ),
         Some(("interaction", "read")) => {
             Told::new("eye", "quiet", "Text of an interaction was read")
                 .detail(data.owned("reason"))

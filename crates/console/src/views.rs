@@ -314,6 +314,8 @@ pub struct FieldText {
 /// A signal as a line.
 #[derive(Debug, Clone, Serialize)]
 pub struct SignalView {
+    /// Its page.
+    pub href: String,
     /// The rule's title.
     pub title: String,
     /// The rule's id.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::render::Page;
 use crate::sample;
-use crate::views::Pager;
+use crate::views::{Choice, Pager};
 
 /// The rules page.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +21,14 @@ pub struct Detections {
     pub pager: Pager,
     /// Text the list is narrowed by.
     pub q: String,
+    /// The mode the list is narrowed by; empty for all.
+    pub mode: String,
+    /// Modes to choose from.
+    pub modes: Vec<Choice>,
+    /// The pack the list is narrowed by; empty for all.
+    pub pack: String,
+    /// Packs to choose from.
+    pub packs: Vec<Choice>,
     /// Whether the viewer may switch modes.
     pub can_admin: bool,
 }
@@ -52,6 +60,16 @@ pub struct RuleView {
     pub taxonomy: Vec<TaxonomyRef>,
     /// Where it comes from.
     pub source: String,
+    /// Its page.
+    pub href: String,
+    /// Signals of the last 24 hours.
+    pub day: i64,
+    /// Signals of the last 7 days.
+    pub week: i64,
+    /// Of those, how many would have acted, in words; none where that says nothing.
+    pub would_act: Option<String>,
+    /// Precision by labels, in words.
+    pub precision: String,
 }
 
 impl Detections {
@@ -117,12 +135,21 @@ impl Detections {
                     surface: surface.into(),
                     taxonomy: sample::refs(),
                     source: "shipped".into(),
+                    href: format!("/rules/{id}"),
+                    day: 9,
+                    week: 41,
+                    would_act: (mode == "shadow").then(|| "41 would have been blocked".into()),
+                    precision: "86 % of 14 labelled".into(),
                 })
                 .to_vec(),
             summary: "5 rules: 4 enforced, 1 in shadow".into(),
             refused: Vec::new(),
             pager: Pager { summary: "1 to 5 of 5 rules".into(), ..Pager::default() },
             q: String::new(),
+            mode: String::new(),
+            modes: vec![Choice::new("enforce", "Enforced"), Choice::new("shadow", "In shadow")],
+            pack: String::new(),
+            packs: vec![Choice::new("rules/jailbreak.yaml", "jailbreak")],
             can_admin: true,
         };
         let reader = Self {

@@ -1,9 +1,12 @@
 //! `/detections`: rules, and which of them act.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::extract::Query;
 use axum::response::{Html, Redirect};
 use quell_control::rules::RuleView as Rule;
-use quell_domain::rule::RuleMode;
+use quell_domain::rule::{RuleEffect, RuleMode};
+use quell_store::RuleFigures;
 use serde::Deserialize;
 
 use crate::confirm::context::Confirm;
@@ -21,6 +24,8 @@ const ROWS: usize = 20;
 #[serde(default)]
 pub(crate) struct Filter {
     q: String,
+    mode: String,
+    pack: String,
     page: usize,
 }
 
@@ -37,17 +42,35 @@ pub(crate) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Html<String>, Failure> {
     let mut rules = by.console.control.rules(&by.access).await?;
+    let figures = by.console.control.rule_figures(&by.access).await?;
+    let figures: BTreeMap<String, RuleFigures> =
+        figures.into_iter().map(|figures| (figures.rule.clone(), figures)).collect();
+    let packs: BTreeSet<String> = rules.iter().map(|rule| rule.info.pack.clone()).collect();
     let all = rules.len();
     let enforced = rules.iter().filter(|rule| rule.info.mode == RuleMode::Enforce).count();
     let wanted = filter.q.trim().to_lowercase();
-    rules.retain(|rule| fits(rule, &wanted));
-    rules.sort_by_key(|rule| (std::cmp::Reverse(rule.info.severity), rule.info.title.clone()));
+    rules.retain(|rule| {
+        fits(rule, &wanted)
+            && (filter.mode.is_empty() || rule.info.mode.as_str() == filter.mode)
+            && (filter.pack.is_empty() || rule.info.pack == filter.pack)
+    });
+    let week = |rule: &Rule| figures.get(&rule.info.id).map_or(0, |figures| figures.week);
+    rules.sort_by_key(|rule| {
+        let severity = rule.info.severity;
+        (std::cmp::Reverse((week(rule) > 0, severity)), rule.info.title.clone())
+    });
     let found = rules.len();
     let first = filter.page.saturating_mul(ROWS).min(found);
     let last = first.saturating_add(ROWS).min(found);
     let at = |page: usize| {
         let page = if page == 0 { String::new() } else { page.to_string() };
-        link("/detections", &[("q", filter.q.trim()), ("page", &page)])
+        let narrowed = [
+            ("q", filter.q.trim()),
+            ("mode", &filter.mode),
+            ("pack", &filter.pack),
+            ("page", &page),
+        ];
+        link("/detections", &narrowed)
     };
     let content = Detections {
         pager: Pager {
@@ -55,10 +78,14 @@ pub(crate) async fn list(
             previous: (first > 0).then(|| at(0)),
             next: (last < found).then(|| at(filter.page + 1)),
         },
-        rules: rules.drain(first..last).map(view).collect(),
+        rules: rules.drain(first..last).map(|rule| view(rule, &figures)).collect(),
         summary: format!("{all} rules: {enforced} enforced, {} in shadow", all - enforced),
         refused: Vec::new(),
         q: filter.q,
+        mode: filter.mode,
+        modes: vec![Choice::new("enforce", "Enforced"), Choice::new("shadow", "In shadow")],
+        pack: filter.pack,
+        packs: packs.into_iter().map(|pack| Choice::new(pack.clone(), pack_name(&pack))).collect(),
         can_admin: by.viewer.can_admin,
     };
     by.page(Section::Detections, &content).await
@@ -71,8 +98,19 @@ fn fits(rule: &Rule, wanted: &str) -> bool {
         .any(|text| text.to_lowercase().contains(wanted))
 }
 
-fn view(rule: Rule) -> RuleView {
+/// `rules/jailbreak.yaml` → `jailbreak`.
+fn pack_name(path: &str) -> &str {
+    let name = path.strip_prefix("rules/").unwrap_or(path);
+    name.strip_suffix(".yaml").unwrap_or(name)
+}
+
+fn view(rule: Rule, figures: &BTreeMap<String, RuleFigures>) -> RuleView {
     let info = rule.info;
+    let figures = figures.get(&info.id).cloned().unwrap_or_default();
+    let would = match info.effect {
+        RuleEffect::Redact => "redacted",
+        RuleEffect::Block | RuleEffect::Signal => "blocked",
+    };
     let mut about = info.description;
     if !info.false_positives.is_empty() {
         about = format!(
@@ -81,6 +119,12 @@ fn view(rule: Rule) -> RuleView {
         );
     }
     RuleView {
+        href: crate::rule::handler::href(&info.id),
+        day: figures.day,
+        week: figures.week,
+        would_act: (figures.would_act > 0)
+            .then(|| format!("{} would have been {would}", figures.would_act)),
+        precision: crate::rule::handler::precision(&figures),
         id: info.id,
         title: info.title,
         about,
@@ -115,6 +159,7 @@ pub(crate) async fn ask(by: Signed, Query(change): Query<Change>) -> Result<Html
             format!("A match only reports that it would have had its effect: {effect}."),
         )
     };
+    let back = crate::rule::handler::href(&change.rule);
     let confirm = Confirm {
         title: format!("{title}: {}", rule.info.title),
         consequence: Some(Consequence {
@@ -131,7 +176,7 @@ pub(crate) async fn ask(by: Signed, Query(change): Query<Change>) -> Result<Html
         ask_reason: true,
         label: label.into(),
         tone: "main",
-        back: "/detections".into(),
+        back,
     };
     by.page(Section::Detections, &confirm).await
 }
@@ -140,7 +185,7 @@ pub(crate) async fn ask(by: Signed, Query(change): Query<Change>) -> Result<Html
 pub(crate) async fn change(Posted { by, fields }: Posted) -> Result<Redirect, Failure> {
     let (rule, mode) = (fields.get("rule"), mode(fields.get("mode"))?);
     by.console.control.set_rule_mode(&by.access, rule, mode, fields.get("reason")).await?;
-    Ok(Redirect::to("/detections?done=mode"))
+    Ok(Redirect::to(&format!("{}?done=mode", crate::rule::handler::href(rule))))
 }
 
 fn mode(text: &str) -> Result<RuleMode, Failure> {

@@ -18,16 +18,23 @@ pub(crate) fn link(path: &str, pairs: &[(&str, &str)]) -> String {
         link.push(if link.contains('?') { '&' } else { '?' });
         link.push_str(name);
         link.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-                link.push(char::from(byte));
-            } else {
-                link.push('%');
-                link.push_str(&hex::encode_upper([byte]));
-            }
-        }
+        link.push_str(&segment(value));
     }
     link
+}
+
+/// `text` as one segment of a path, or one value of a query.
+pub(crate) fn segment(text: &str) -> String {
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push('%');
+            segment.push_str(&hex::encode_upper([byte]));
+        }
+    }
+    segment
 }
 
 #[cfg(test)]

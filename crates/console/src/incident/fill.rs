@@ -244,8 +244,9 @@ fn reasons(view: &IncidentView) -> Vec<Reason> {
             example: None,
         });
         reason.count += 1;
-        if let (None, Some(id)) = (&reason.example, record.interaction) {
-            reason.example = Some(Link::new(format!("/interactions/{id}"), "an example"));
+        if reason.example.is_none() {
+            reason.example =
+                Some(Link::new(crate::signal::handler::href(&signal.id), "an example"));
         }
     }
     let mut reasons: Vec<Reason> = by_rule.into_values().collect();

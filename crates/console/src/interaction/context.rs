@@ -148,6 +148,7 @@ fn full() -> InteractionPage {
                 .into(),
         ),
         signals: vec![SignalView {
+            href: "/signals/sig_7c1e5a0b9d3f4e2186a5b4c3d2e1f001".into(),
             title: "Role-play that suspends the rules".into(),
             rule: "jailbreak.role_play".into(),
             severity: quell_domain::Severity::High,

@@ -193,6 +193,7 @@ fn tools(record: &Interaction) -> Option<String> {
 
 fn signal(signal: &Signal) -> SignalView {
     SignalView {
+        href: crate::signal::handler::href(&signal.id),
         title: signal.title.clone(),
         rule: signal.rule.clone(),
         severity: signal.severity,

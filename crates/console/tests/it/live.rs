@@ -70,6 +70,8 @@ async fn every_link_from_every_page_leads_somewhere() {
     }
     assert!(seen.iter().any(|path| path.starts_with("/incidents/INC-")), "{seen:?}");
     assert!(seen.iter().any(|path| path.starts_with("/interactions/int_")), "{seen:?}");
+    assert!(seen.iter().any(|path| path.starts_with("/signals/sig")), "{seen:?}");
+    assert!(seen.iter().any(|path| path.starts_with("/rules/")), "{seen:?}");
 }
 
 #[tokio::test]
@@ -162,6 +164,43 @@ async fn text_is_given_only_for_a_reason_and_leaves_an_event() {
     let mut reader = site.signed_in("reader", AccessRole::Viewer).await;
     let page = reader.get(&path).await;
     assert!(page.html.contains("Reading text needs the access role responder."));
+}
+
+#[tokio::test]
+async fn a_signal_says_why_shows_its_text_for_a_reason_and_is_labelled() {
+    let site = Site::new().await;
+    let mut browser = site.signed_in("on-call", AccessRole::Responder).await;
+    let id = site.see(1, "u-7", "violet heron <b>").await;
+    let path = format!("/signals/sig-{id}");
+    let page = browser.get(&path).await;
+    assert!(page.html.contains("It only raises a signal."), "{}", page.html);
+    assert!(page.html.contains("test.fact") && page.html.contains("Nobody has said."));
+    assert!(!page.html.contains("violet heron"), "{}", page.html);
+    let refused = browser.post(&path, &page, &[("reason", " ")]).await;
+    assert!(refused.html.contains("A reason is needed."), "{}", refused.html);
+    let shown = browser.post(&path, &page, &[("reason", "checking the claim")]).await;
+    assert!(shown.html.contains("violet heron &lt;b&gt;</mark>"), "{}", shown.html);
+    assert!(shown.html.contains("do not find it any more"), "a rule of the test only");
+    assert!(shown.html.contains("threshold 50"), "{}", shown.html);
+
+    let fields = [("label", "false_positive"), ("reason", "a song")];
+    let labelled = browser.post(&format!("{path}/label"), &page, &fields).await;
+    assert_eq!(labelled.location, format!("{path}?done=labelled"), "{}", labelled.html);
+    let page = browser.get(&labelled.location).await;
+    for said in ["Noted.", "False positive", "a song", "on-call"] {
+        assert!(page.html.contains(said), "{said}: {}", page.html);
+    }
+    let incident = page.links().into_iter().find(|l| l.starts_with("/incidents/INC")).expect("one");
+    assert!(browser.get(&incident).await.html.contains("Signal labelled false positive"));
+    let away = browser.post(&format!("{path}/unlabel"), &page, &[]).await;
+    assert_eq!(away.location, format!("{path}?done=unlabelled"), "{}", away.html);
+    assert_eq!(browser.get("/signals/sig_0").await.status, StatusCode::NOT_FOUND);
+
+    let mut reader = site.signed_in("reader", AccessRole::Viewer).await;
+    let page = reader.get(&path).await;
+    assert!(page.html.contains("Reading text needs the access role responder."));
+    let refused = reader.post(&format!("{path}/label"), &page, &fields).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -300,7 +339,8 @@ async fn an_admin_manages_rules_keys_and_people() {
     let mut fields = query.clone();
     fields.push(("reason", "too noisy"));
     let changed = admin.post("/detections/mode", &sheet, &fields).await;
-    assert_eq!(changed.location, "/detections?done=mode", "{}", changed.html);
+    assert!(changed.location.starts_with("/rules/"), "{}", changed.html);
+    assert!(admin.get(&changed.location).await.html.contains("Rule mode changed"));
     let page = admin.get("/settings").await;
     let fields = [("name", "web"), ("application", "shop"), ("days", "90")];
     let made = admin.post("/settings/keys", &page, &fields).await;

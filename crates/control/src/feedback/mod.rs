@@ -1,16 +1,17 @@
 //! What people say about signals: labels given one by one or by the end of an incident, how rules
 //! fare by them, and the labelled texts as rows to train on.
 
+mod explain;
 mod export;
+mod fares;
 
+pub use explain::Explained;
 pub use export::{ExportPage, FeedbackRow, Provenance, Skipped};
+pub use fares::{HITS_BUCKET_SECONDS, RuleFares};
 
-use jiff::{SignedDuration, Timestamp};
 use quell_domain::feedback::{Label, LabelSource};
 use quell_domain::{AccessRole, IncidentId};
-use quell_store::{
-    LabelFilter, Page, PageRequest, RuleFigures, SignalCount, SignalLabel, SignalRecord,
-};
+use quell_store::{LabelFilter, Page, PageRequest, SignalLabel, SignalRecord};
 use quell_triage::IncidentEvent;
 use serde::Serialize;
 use serde_json::json;
@@ -29,9 +30,6 @@ pub struct SignalView {
     /// Its label.
     pub label: Option<SignalLabel>,
 }
-
-/// Seconds of one bucket of [`Control::rule_hits`].
-pub const HITS_BUCKET_SECONDS: u32 = 6 * 3_600;
 
 impl Control {
     /// One signal.
@@ -96,26 +94,6 @@ impl Control {
     ) -> Result<Page<(SignalLabel, SignalRecord)>, Refused> {
         access.require(AccessRole::Viewer)?;
         Ok(self.read().await?.labels(filter, page).await?)
-    }
-
-    /// How often every rule matched lately, and how it was judged.
-    pub async fn rule_figures(&self, access: &Access) -> Result<Vec<RuleFigures>, Refused> {
-        access.require(AccessRole::Viewer)?;
-        Ok(self.read().await?.rule_figures(self.now()).await?)
-    }
-
-    /// Signals of one rule in the last 7 days, per [`HITS_BUCKET_SECONDS`] and severity, and where
-    /// the first bucket begins.
-    pub async fn rule_hits(
-        &self,
-        access: &Access,
-        rule: &str,
-    ) -> Result<(Timestamp, Vec<SignalCount>), Refused> {
-        access.require(AccessRole::Viewer)?;
-        let now = self.now();
-        let from = now - SignedDuration::from_hours(7 * 24);
-        let mut read = self.read().await?;
-        Ok((from, read.signals_over_time(Some(rule), from, now, HITS_BUCKET_SECONDS).await?))
     }
 }
 

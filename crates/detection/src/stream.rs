@@ -70,6 +70,7 @@ pub struct StreamInspection {
     bytes: usize,
     cut: bool,
     budget_reported: bool,
+    kept_back: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +79,8 @@ struct Field {
     echo: Echo,
     repetition: Repetition,
     released: usize,
+    /// Bytes that have left, where the caller keeps text back of its own accord.
+    left: usize,
     open: Vec<Range<usize>>,
     finished: bool,
 }
@@ -123,6 +126,7 @@ impl RuleSet {
             bytes: 0,
             cut: false,
             budget_reported: false,
+            kept_back: false,
         }
     }
 }
@@ -190,6 +194,39 @@ impl StreamInspection {
         step
     }
 
+    /// The caller keeps back more than it is asked to, and says by [`left`](Self::left) what has
+    /// left. What has not can be replaced wherever it stands.
+    pub fn keep_back(&mut self) {
+        self.kept_back = true;
+    }
+
+    /// The first `bytes` of `field` have left.
+    pub fn left(&mut self, field: &str, bytes: usize) {
+        if let Some(state) = self.fields.get_mut(field) {
+            state.left = state.left.max(bytes);
+        }
+    }
+
+    /// A window of `field` is over: what has been pushed is judged as if the field ended here.
+    /// Unless it `ended` a sentence or a text, matches that touch this end may be parts of
+    /// something else and are left to later.
+    pub fn window_end(&mut self, field: &str, ended: bool) -> StreamStep {
+        let mut step = StreamStep::default();
+        if self.cut || !self.fields.contains_key(field) {
+            return step;
+        }
+        let mut state = self.take(field);
+        let (rules, extra) = (Arc::clone(&self.rules), Arc::clone(&self.extra));
+        let sets = [&rules.output, &*extra, &self.canaries];
+        let end = state.scanner.end();
+        let hits = state.scanner.so_far(&sets, &mut self.budget);
+        let hits = hits.into_iter().filter(|hit| ended || hit.end < end);
+        let known = hits.map(|hit| Known { trigger: end, ..hit.into() }).collect();
+        self.settle(field, &mut state, known, false, &mut step);
+        self.fields.insert(field.to_owned(), state);
+        step
+    }
+
     /// Every signal raised so far, with all spans known by now.
     pub fn signals(&self) -> Vec<Signal> {
         self.judge.signals(&self.rules)
@@ -239,6 +276,7 @@ impl StreamInspection {
             echo: Echo::new(self.shingles.clone()),
             repetition: Repetition::default(),
             released: 0,
+            left: 0,
             open: Vec::new(),
             finished: false,
         })
@@ -276,8 +314,9 @@ impl StreamInspection {
             rest = later;
             self.decide(field, now, step);
             for known in now {
+                let waits = known.held || self.kept_back && known.start >= state.left;
                 if let What::Text(fact) = &known.what
-                    && known.held
+                    && waits
                     && self.judge.redacts(&self.rules, fact)
                 {
                     state.open.push(known.start..known.end);

@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Spending;
 use crate::incident::Severity;
 use crate::kind::IncidentKind;
 use crate::rule::FailMode;
+use crate::streaming::Streaming;
 
 /// One application. Unknown fields are refused wherever people write them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,9 +64,18 @@ pub struct Application {
     /// (`x-quell-user-token`); claims `sub` and `sid` are then authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_token_secret: Option<String>,
+    /// Whether a request must say who its user is in a way that was verified.
+    #[serde(default)]
+    pub user_token: UserToken,
+    /// When the text of a streamed answer may leave.
+    #[serde(default)]
+    pub stream: Streaming,
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+    /// What may be spent.
+    #[serde(default)]
+    pub spending: Spending,
     /// Answers while in fallback.
     #[serde(default)]
     pub fallback: FallbackPlan,
@@ -110,11 +121,26 @@ impl Application {
             canaries: Vec::new(),
             strict_preamble: default_preamble(),
             user_token_secret: None,
+            user_token: UserToken::default(),
+            stream: Streaming::default(),
+            spending: Spending::default(),
             limits: Limits::default(),
             fallback: FallbackPlan::default(),
             policy: ResponsePolicy::default(),
         }
     }
+}
+
+/// Whether a request without a verified user is served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum UserToken {
+    /// Served; whoever leaves the token away is a different principal.
+    #[default]
+    Optional,
+    /// Refused with 401, unless its key is bound to a user.
+    Required,
 }
 
 /// What of prompt and response text is recorded.

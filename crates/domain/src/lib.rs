@@ -6,6 +6,7 @@
 pub mod access;
 pub mod actor;
 pub mod application;
+pub mod budget;
 pub mod canonical;
 pub mod clock;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod principal;
 pub mod rule;
 pub mod signal;
 pub mod snapshot;
+pub mod streaming;
 pub mod taxonomy;
 
 pub use access::AccessRole;

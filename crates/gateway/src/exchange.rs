@@ -19,7 +19,7 @@ use quell_detection::{Budget, Context, Decision, Findings, PatternSet, Redaction
 use quell_domain::InteractionId;
 use quell_domain::application::{ProviderState, RecordPolicy};
 use quell_domain::interaction::{
-    Cause, Endpoint, INTERACTION_SCHEMA, Interaction, NotEvaluated, Outcome,
+    Cause, Endpoint, INTERACTION_SCHEMA, Interaction, NotEvaluated, Outcome, TextField,
 };
 use quell_domain::principal::Principal;
 use quell_domain::rule::Direction;
@@ -434,7 +434,17 @@ impl Exchange {
             self.cause(Outcome::Blocked, cause.by);
             return Err(self.refuse_contained(RefusalReason::Blocked));
         }
-        let Some(request) = self.request.take() else { return Ok(()) };
+        let redactions = self.judge_response(&whole.parsed.fields)?;
+        if reply::by_field(redactions).iter().all(|(pointer, ranges)| whole.redact(pointer, ranges))
+        {
+            return Ok(());
+        }
+        Err(self.not_redactable())
+    }
+
+    /// Judges the texts of a whole response. Returns what must be redacted in it.
+    pub(crate) fn judge_response(&mut self, fields: &[TextField]) -> Result<Vec<Redaction>, Stop> {
+        let Some(request) = self.request.take() else { return Ok(Vec::new()) };
         let findings = self.judge(
             Direction::Output,
             |exchange, context, budget| {
@@ -442,7 +452,7 @@ impl Exchange {
                 exchange.active.rules.inspect_response(
                     context,
                     &patterns,
-                    &whole.parsed.fields,
+                    fields,
                     budget,
                     exchange.record.id,
                     &exchange.request_facts,
@@ -451,12 +461,7 @@ impl Exchange {
             &request,
         );
         self.request = Some(request);
-        let redactions = self.weigh(findings?, Direction::Output)?;
-        if reply::by_field(redactions).iter().all(|(pointer, ranges)| whole.redact(pointer, ranges))
-        {
-            return Ok(());
-        }
-        Err(self.not_redactable())
+        self.weigh(findings?, Direction::Output)
     }
 
     /// Why one of the tools the model has called must not be called, though it was not offered.

@@ -15,6 +15,7 @@ use crate::unescape::UNESCAPED;
 pub(crate) struct HeldFrames {
     queue: VecDeque<HeldFrame>,
     fields: HashMap<String, Field>,
+    waiting_bytes: usize,
     delivered_chars: u64,
     dropped: u64,
 }
@@ -62,6 +63,7 @@ impl HeldFrames {
             }
         });
         let pieces = pieces.collect();
+        self.waiting_bytes += frame.raw.len();
         self.queue.push_back(HeldFrame { frame, pieces });
     }
 
@@ -81,9 +83,16 @@ impl HeldFrames {
 
     /// Replaces a range of `field` in whatever has not left yet.
     pub(crate) fn redact(&mut self, field: &str, range: Range<usize>) {
-        let field = self.fields.entry(field.to_owned()).or_default();
-        field.redactions.push(range);
-        field.redactions.sort_by_key(|range| (range.start, range.end));
+        let redactions = &mut self.fields.entry(field.to_owned()).or_default().redactions;
+        redactions.push(range);
+        redactions.sort_by_key(|range| (range.start, range.end));
+        redactions.dedup_by(|later, earlier| {
+            let one = later.start < earlier.end;
+            if one {
+                earlier.end = earlier.end.max(later.end);
+            }
+            one
+        });
     }
 
     /// The bytes that may leave now.
@@ -97,10 +106,21 @@ impl HeldFrames {
                 break;
             }
             if let Some(frame) = self.queue.pop_front() {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(frame.frame.raw.len());
                 self.deliver(&frame, &mut ready);
             }
         }
         ready
+    }
+
+    /// Bytes of the frames that wait.
+    pub(crate) const fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// Bytes of `field` that have come.
+    pub(crate) fn seen_bytes(&self, field: &str) -> usize {
+        self.fields.get(field).map_or(0, |field| field.seen)
     }
 
     /// Characters of text that have left.

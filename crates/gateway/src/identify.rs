@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use quell_domain::application::KeyBinding;
+use quell_domain::application::{KeyBinding, UserToken};
 use quell_domain::principal::{Graded, Principal, TrustGrade};
 use quell_wire::{ParsedRequest, RefusalReason};
 
@@ -172,6 +172,13 @@ fn identify_user(
             .and_then(|key| key.user.as_deref())
             .and_then(|user| graded(user, TrustGrade::Authenticated))
             .or_else(|| text("x-quell-user").and_then(|user| graded(user, TrustGrade::Asserted)));
+    }
+    let verified =
+        principal.user.as_ref().is_some_and(|user| user.grade == TrustGrade::Authenticated);
+    if application.config.user_token == UserToken::Required && !verified {
+        return Err(refusing(
+            "this application serves verified users only; send a user token as `x-quell-user-token`",
+        ));
     }
     if principal.session.is_none() {
         principal.session =

@@ -12,6 +12,7 @@ mod fallback;
 #[cfg(feature = "fault-injection")]
 pub mod faults;
 mod forward;
+mod gate;
 mod held;
 mod identify;
 mod limit;

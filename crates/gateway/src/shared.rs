@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -47,6 +48,8 @@ pub struct GatewayOptions {
     pub header_fields: usize,
     /// How long running requests may take to finish at shutdown, seconds.
     pub drain_seconds: u64,
+    /// How long a client whose stream waits to be judged hears nothing.
+    pub keep_alive: Duration,
 }
 
 impl GatewayOptions {
@@ -64,6 +67,7 @@ impl GatewayOptions {
             header_bytes: 64 * 1024,
             header_fields: 100,
             drain_seconds: 60,
+            keep_alive: Duration::from_secs(10),
         }
     }
 }

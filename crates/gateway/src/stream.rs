@@ -1,9 +1,11 @@
 //! Phases 6 to 8 while the bytes pass: inspect response, settle, record.
 //!
 //! Frames wait in [`HeldFrames`] for as long as their text is a live prefix of something that
-//! must not leave. A stream is cut with the wire format's own error event when a match resolves,
+//! must not leave, or the application's stream mode ([`Gate`]) keeps it back. A stream is cut with the wire format's own error event when a match resolves,
 //! when a newer table forbids it, or at a limit; the terminal frames leave only after the record
 //! is with the kernel.
+
+mod ending;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -16,21 +18,20 @@ use http::Response;
 use http_body_util::BodyExt;
 use quell_detection::{Context, Findings, StreamInspection, StreamStep};
 use quell_domain::Signal;
-use quell_domain::interaction::{Cause, Cut, Endpoint, Outcome};
+use quell_domain::interaction::{Cause, Endpoint, Outcome};
 use quell_domain::rule::Direction;
+use quell_domain::streaming::StreamMode;
 use quell_wire::{Delta, Refusal, RefusalReason, SseParser, StreamReader};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 
 use crate::body::{ReplyBody, STREAM_QUEUE};
-use crate::exchange::{Exchange, Stop};
+use crate::exchange::Exchange;
 use crate::forward::{self, Forwarded, UpstreamBody};
+use crate::gate::{Gate, Over};
 use crate::held::HeldFrames;
+use crate::reply;
 use crate::unescape::{UNESCAPED, Unescaper};
-use crate::{record, reply};
-
-/// How long a client may take to read the last bytes of a stream.
-const LAST_BYTES: Duration = Duration::from_secs(10);
 
 /// Starts the reply and the pump behind it.
 pub(crate) fn start(mut exchange: Exchange, upstream: Forwarded) -> Response<ReplyBody> {
@@ -66,9 +67,12 @@ struct Pump {
     reader: StreamReader,
     inspection: Option<StreamInspection>,
     held: HeldFrames,
+    gate: Gate,
     epochs: watch::Receiver<u64>,
     /// When the exchange must be over.
     deadline: tokio::time::Instant,
+    /// When a client that is kept waiting is told that something will come.
+    keep_alive: tokio::time::Instant,
     received_bytes: u64,
     /// Digests of the pieces of each field, for the surface that repeats them.
     heard: HashMap<String, Sha256>,
@@ -95,6 +99,8 @@ impl Pump {
             reader: StreamReader::new(exchange.record.endpoint),
             inspection: inspected.then(|| inspection(&exchange)),
             held: HeldFrames::default(),
+            gate: Gate::new(exchange.application.as_ref().map(|application| &application.config)),
+            keep_alive: tokio::time::Instant::now() + exchange.shared.options.keep_alive,
             epochs,
             received_bytes: 0,
             heard: HashMap::new(),
@@ -115,10 +121,15 @@ impl Pump {
         let Ok(application) = self.exchange.application() else { return End::ClientGone };
         let limits = &application.config.limits;
         loop {
+            let (keep_alive, waits) = (self.keep_alive, self.keeps_waiting());
             let chunk = tokio::select! {
                 biased;
                 end = self.interrupted() => return end,
                 chunk = body.frame() => chunk,
+                () = tokio::time::sleep_until(keep_alive), if waits => {
+                    self.tell_to_wait();
+                    continue;
+                }
             };
             let data = match chunk {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
@@ -164,14 +175,53 @@ impl Pump {
             self.held.push(frame, deltas);
             self.note_tool_calls()?;
             for (field, part, text) in inspected {
+                let over = self.gate.heard(&field, &text);
                 self.inspect(|inspection| inspection.push(&field, &part, &text))?;
+                for Over { field, ended } in over {
+                    self.inspect(|inspection| inspection.window_end(&field, ended))?;
+                    let bytes = self.gate.pass(&field);
+                    self.release(&field, bytes);
+                }
             }
             if self.reader.is_done() {
                 return ControlFlow::Break(End::Done);
             }
         }
+        self.bound_buffer()?;
         let ready = self.held.take_ready().freeze();
         self.send(ready).await
+    }
+
+    /// An answer too long to be buffered is cut, or goes on as a live one, as the application says.
+    fn bound_buffer(&mut self) -> ControlFlow<End> {
+        let limit = self.exchange.application.as_ref().map_or(0, |a| a.config.stream.buffer_bytes);
+        if self.gate.mode() != StreamMode::Buffered || self.held.waiting_bytes() as u64 <= limit {
+            return ControlFlow::Continue(());
+        }
+        self.unjudged("buffer_bytes")?;
+        for (field, bytes) in self.gate.open() {
+            self.release(&field, bytes);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether the client waits for text that is here already.
+    fn keeps_waiting(&self) -> bool {
+        self.inspection.is_some() && self.gate.mode() != StreamMode::Live
+    }
+
+    /// A comment, which every reader of server-sent events skips. A client that does not even read
+    /// is not told again.
+    fn tell_to_wait(&mut self) {
+        self.keep_alive = tokio::time::Instant::now() + self.exchange.shared.options.keep_alive;
+        let _full = self.client.try_send(Bytes::from_static(b": the answer is being judged\n\n"));
+    }
+
+    fn release(&mut self, field: &str, bytes: usize) {
+        self.held.release(field, bytes);
+        if let Some(inspection) = self.inspection.as_mut() {
+            inspection.left(field, bytes);
+        }
     }
 
     /// Runs the inspection and carries out what it says.
@@ -190,7 +240,8 @@ impl Pump {
             self.exchange.cause(cause.outcome, cause.by);
         }
         for (field, bytes) in step.released {
-            self.held.release(&field, bytes);
+            let bytes = self.gate.judged(&field, bytes);
+            self.release(&field, bytes);
         }
         for redaction in step.redactions {
             self.held.redact(&redaction.field, redaction.range);
@@ -277,6 +328,7 @@ impl Pump {
             return ControlFlow::Break(End::Cut { cause, at: None });
         }
         if reason == "analyzer_failure" {
+            self.gate.open();
             self.held.release_all();
         }
         ControlFlow::Continue(())
@@ -314,6 +366,7 @@ impl Pump {
             return ControlFlow::Continue(());
         }
         self.note_first_byte();
+        self.keep_alive = tokio::time::Instant::now() + self.exchange.shared.options.keep_alive;
         let client = self.client.clone();
         tokio::select! {
             biased;
@@ -353,83 +406,6 @@ impl Pump {
         let elapsed = self.exchange.shared.clock.ticks().saturating_sub(self.exchange.started);
         self.exchange.record.timing.first_byte_us.get_or_insert(elapsed.as_micros() as u64);
     }
-
-    /// Settles and records, then lets the last bytes leave.
-    async fn end(mut self, mut end: End) {
-        if matches!(end, End::Done)
-            && let ControlFlow::Break(worse) = self.inspect(StreamInspection::finish)
-        {
-            end = worse;
-        }
-        if let Some(inspection) = &self.inspection {
-            self.exchange.record.signals.extend(inspection.signals());
-        }
-        let summary = self.reader.summary();
-        record::note_response(&mut self.exchange.record, &summary);
-        let last = match end {
-            End::Done => {
-                self.held.release_all();
-                self.held.take_ready().freeze()
-            }
-            End::Cut { cause, at } => self.cut(cause, at),
-            End::Broken { by, refusal } => self.broken(by, &refusal),
-            End::ClientGone => {
-                self.note_cut("client", 0);
-                Bytes::new()
-            }
-        };
-        if self.held.dropped() > 0 {
-            self.exchange.cause(Outcome::Blocked, "fail_closed:not_redactable".into());
-        }
-        let last = match self.exchange.settle(self.status).await {
-            Ok(()) => last,
-            Err(Stop::Refused(refusal)) => self.error_frame(&refusal),
-            Err(Stop::Answered(_)) => Bytes::new(),
-        };
-        if !last.is_empty() {
-            // A client that left or stopped reading has its record; the bytes need not arrive.
-            let _late = tokio::time::timeout(LAST_BYTES, self.client.send(last)).await;
-        }
-    }
-
-    fn cut(&mut self, cause: Cause, at: Option<(String, usize)>) -> Bytes {
-        let leaked = at.map_or(0, |(field, start)| {
-            self.held.delivered_bytes(&field).saturating_sub(start) as u64
-        });
-        self.note_cut(&cause.by, leaked);
-        let reason = if cause.outcome == Outcome::ShutDown {
-            RefusalReason::ShutDown
-        } else {
-            RefusalReason::Blocked
-        };
-        // A running stream is never answered by the fallback: it is stopped.
-        let outcome =
-            if cause.outcome == Outcome::ShutDown { cause.outcome } else { Outcome::Blocked };
-        self.exchange.cause(outcome, cause.by);
-        let refusal = self.exchange.contained_refusal(reason);
-        self.error_frame(&refusal)
-    }
-
-    fn broken(&mut self, by: &'static str, refusal: &Refusal) -> Bytes {
-        self.note_cut(by, 0);
-        if by.starts_with("limit:") {
-            self.exchange.cause(Outcome::Blocked, by.to_owned());
-        }
-        self.error_frame(refusal)
-    }
-
-    fn error_frame(&self, refusal: &Refusal) -> Bytes {
-        let sequence = self.reader.next_sequence();
-        quell_wire::error_frame_at(self.exchange.record.endpoint, refusal, sequence)
-    }
-
-    fn note_cut(&mut self, by: &str, leaked_chars: u64) {
-        self.exchange.record.cut = Some(Cut {
-            by: by.to_owned(),
-            delivered_chars: self.held.delivered_chars(),
-            leaked_chars,
-        });
-    }
 }
 
 fn causes(signals: &[Signal]) -> Vec<Cause> {
@@ -451,13 +427,18 @@ fn inspection(exchange: &Exchange) -> StreamInspection {
         stream: true,
         parameters: &exchange.record.parameters,
     };
-    exchange.active.rules.stream(
+    let mut inspection = exchange.active.rules.stream(
         &context,
         exchange.patterns(Direction::Output),
         exchange.budget.clone(),
         exchange.record.id,
         &exchange.request_facts,
-    )
+    );
+    let mode = exchange.application.as_ref().map(|application| application.config.stream.mode);
+    if mode.is_some_and(|mode| mode != StreamMode::Live) {
+        inspection.keep_back();
+    }
+    inspection
 }
 
 fn deadline(seconds: u32) -> tokio::time::Instant {

@@ -1,11 +1,17 @@
 //! `quell app`: the inventory of applications.
 
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::ValueEnum;
 use quell_domain::Severity;
-use quell_domain::application::{Application, ProviderState, RecordPolicy, TextRetention};
+use quell_domain::application::{
+    Application, ProviderState, RecordPolicy, TextRetention, UserToken,
+};
+use quell_domain::budget::Spending;
 use quell_domain::rule::FailMode;
+use quell_domain::streaming::{StreamMode, WindowUnit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -85,6 +91,32 @@ pub(crate) struct SetArgs {
     /// Secret reference (env:NAME or file:/path) of the key that signs user tokens.
     #[arg(long, value_name = "REFERENCE")]
     user_token_secret: Option<String>,
+    /// Whether a request must come with a verified user.
+    #[arg(long, value_enum)]
+    user_token: Option<Token>,
+    /// What of a streamed answer is judged before it leaves: live, window, buffered.
+    #[arg(long, value_name = "MODE")]
+    stream_mode: Option<StreamMode>,
+    /// What a window is: sentence, characters.
+    #[arg(long, value_name = "UNIT")]
+    stream_window: Option<WindowUnit>,
+    /// Characters of each text that wait in a window.
+    #[arg(long, value_name = "N")]
+    stream_window_chars: Option<u32>,
+    /// Bytes of one stream that may wait when buffered.
+    #[arg(long, value_name = "BYTES")]
+    stream_buffer_bytes: Option<u64>,
+    /// A budget, e.g. user:hour:tokens=10000 or application:month:cost=250.00; more by repeating.
+    /// All given replace all there were; `none` removes them.
+    #[arg(long = "budget", value_name = "BUDGET")]
+    budgets: Vec<String>,
+    /// A price per million tokens, MODEL=INPUT/OUTPUT, e.g. gpt-4o*=2.50/10; more by repeating.
+    /// All given replace all there were; `none` removes them.
+    #[arg(long = "price", value_name = "PRICE")]
+    prices: Vec<String>,
+    /// Output tokens set aside for a request that states no limit, while there is a budget.
+    #[arg(long, value_name = "N")]
+    reserve_tokens: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -105,6 +137,12 @@ enum Record {
 enum Fail {
     Open,
     Closed,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Token {
+    Optional,
+    Required,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -184,6 +222,7 @@ async fn wanted(
         )));
     }
     change(&mut value, args);
+    spend(&mut value.spending, args)?;
     if value.upstreams.is_empty() {
         return Err(Failure::usage(
             "an application needs an upstream: --upstreams NAME (see `quell upstream list`)",
@@ -217,6 +256,43 @@ fn change(value: &mut Application, args: &SetArgs) {
     }
     if args.user_token_secret.is_some() {
         value.user_token_secret.clone_from(&args.user_token_secret);
+    }
+    value.user_token = args.user_token.map_or(value.user_token, Into::into);
+    let stream = &mut value.stream;
+    stream.mode = args.stream_mode.unwrap_or(stream.mode);
+    stream.window = args.stream_window.unwrap_or(stream.window);
+    stream.window_chars = args.stream_window_chars.unwrap_or(stream.window_chars);
+    stream.buffer_bytes = args.stream_buffer_bytes.unwrap_or(stream.buffer_bytes);
+}
+
+fn spend(spending: &mut Spending, args: &SetArgs) -> Result<(), Failure> {
+    if !args.budgets.is_empty() {
+        spending.budgets = listed("budget", &args.budgets)?;
+    }
+    if !args.prices.is_empty() {
+        spending.prices = listed("price", &args.prices)?;
+    }
+    spending.reserve_tokens = args.reserve_tokens.unwrap_or(spending.reserve_tokens);
+    Ok(())
+}
+
+/// What a repeated flag says; nothing where it says `none`.
+fn listed<T: FromStr<Err: Display>>(flag: &str, given: &[String]) -> Result<Vec<T>, Failure> {
+    if given.iter().any(|text| text == "none") {
+        return Ok(Vec::new());
+    }
+    let read = |text: &String| {
+        text.parse().map_err(|error: T::Err| Failure::usage(format!("--{flag} {text}: {error}")))
+    };
+    given.iter().map(read).collect()
+}
+
+impl From<Token> for UserToken {
+    fn from(token: Token) -> Self {
+        match token {
+            Token::Optional => Self::Optional,
+            Token::Required => Self::Required,
+        }
     }
 }
 

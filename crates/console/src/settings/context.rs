@@ -48,6 +48,10 @@ pub struct ApplicationView {
     pub upstreams: String,
     /// What of the text is kept, and what happens when it cannot be.
     pub record: String,
+    /// What of a streamed answer waits, and what that guarantees.
+    pub stream: String,
+    /// What may be spent.
+    pub budgets: Vec<String>,
     /// What automatic response does.
     pub policy: Vec<String>,
 }
@@ -85,17 +89,24 @@ pub struct KeyView {
 impl Settings {
     /// Full with a fresh key, and the first day of a reader.
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let application = |name: &str, about: &str| ApplicationView {
+        let application = |name: &str, about: &str| {
+            ApplicationView {
             name: name.into(),
             about: about.into(),
             owner: "Customer service".into(),
             criticality: quell_domain::Severity::High,
             upstreams: "openai-eu, then anthropic".into(),
             record: "Full text; refuses when it cannot record".into(),
+            stream: "Window: each sentence leaves once it is complete and judged; what fits in one never leaks".into(),
+            budgets: vec![
+                "Each user: 20000 tokens per hour".into(),
+                "The application: cost 250.00 per month".into(),
+            ],
             policy: vec![
                 "From high on, jailbreak: apply level 1 to the principal for 60 min".into(),
                 "From critical on: propose level 3 to the application for 240 min".into(),
             ],
+        }
         };
         let upstream = |name: &str, url: &str, dialect: &str| UpstreamView {
             name: name.into(),

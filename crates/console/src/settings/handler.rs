@@ -8,6 +8,8 @@ use quell_domain::ApiKeyId;
 use quell_domain::application::{
     Application, PolicyAction, PolicyRule, PolicyTarget, RecordPolicy, TextRetention, Upstream,
 };
+use quell_domain::budget::{BudgetScope, Money, SpendBudget};
+use quell_domain::streaming::{StreamMode, Streaming, WindowUnit};
 use quell_store::ApiKey;
 
 use crate::http::failure::{sentence, status};
@@ -104,8 +106,41 @@ fn application(application: Application) -> ApplicationView {
         criticality: application.criticality,
         upstreams: application.upstreams.join(", then "),
         record: format!("{text}; {record}"),
+        stream: stream(&application.stream),
+        budgets: application.spending.budgets.iter().map(budget).collect(),
         policy: application.policy.rules.iter().map(policy).collect(),
     }
+}
+
+fn stream(stream: &Streaming) -> String {
+    match (stream.mode, stream.window) {
+        (StreamMode::Live, _) => {
+            "Live: only beginnings of what must not leave wait; other findings may come late".into()
+        }
+        (StreamMode::Window, WindowUnit::Sentence) => {
+            "Window: each sentence leaves once it is complete and judged; what fits in one never leaks"
+                .into()
+        }
+        (StreamMode::Window, WindowUnit::Characters) => format!(
+            "Window: the newest {} characters wait; what fits in them never leaks",
+            stream.window_chars
+        ),
+        (StreamMode::Buffered, _) => {
+            "Buffered: nothing leaves before the whole answer is judged".into()
+        }
+    }
+}
+
+fn budget(budget: &SpendBudget) -> String {
+    let who = match budget.per {
+        BudgetScope::Application => "The application",
+        BudgetScope::Key => "Each key",
+        BudgetScope::User => "Each user",
+    };
+    let tokens = budget.tokens.map(|tokens| format!("{tokens} tokens"));
+    let cost = budget.cost_micros.map(|micros| format!("cost {}", Money(micros)));
+    let amounts: Vec<_> = tokens.into_iter().chain(cost).collect();
+    format!("{who}: {} per {}", amounts.join(" and "), budget.period)
 }
 
 fn policy(rule: &PolicyRule) -> String {

@@ -5,7 +5,8 @@ mod upstreams;
 
 pub use keys::{NewKey, NewKeyReceipt};
 
-use quell_domain::application::Application;
+use quell_domain::application::{Application, UserToken};
+use quell_domain::streaming::Streaming;
 use quell_domain::{AccessRole, Measure, MeasureState};
 use quell_response::policy;
 use quell_store::{Read, Versioned};
@@ -119,8 +120,36 @@ fn check(application: &Application) -> Result<(), Refused> {
     for reference in references {
         check_reference(reference)?;
     }
+    check_user_token(application)?;
+    check_stream(&application.stream)?;
     policy::check(&application.policy)
         .map_err(|fault| Refused::invalid("application.policy", fault.to_string()))
+}
+
+fn check_user_token(application: &Application) -> Result<(), Refused> {
+    if application.user_token == UserToken::Required && application.user_token_secret.is_none() {
+        return Err(Refused::invalid(
+            "application.user_token",
+            "user_token = \"required\" needs user_token_secret, the key that signs the tokens",
+        ));
+    }
+    Ok(())
+}
+
+fn check_stream(stream: &Streaming) -> Result<(), Refused> {
+    let (chars, bytes) = (Streaming::WINDOW_CHARS, Streaming::BUFFER_BYTES);
+    if chars.contains(&stream.window_chars) && bytes.contains(&stream.buffer_bytes) {
+        return Ok(());
+    }
+    let (least, most) = (chars.start(), chars.end());
+    Err(Refused::invalid(
+        "application.stream",
+        format!(
+            "stream.window_chars is {least} to {most}, stream.buffer_bytes is {} to {}",
+            bytes.start(),
+            bytes.end()
+        ),
+    ))
 }
 
 async fn check_upstreams(read: &mut Read, application: &Application) -> Result<(), Refused> {

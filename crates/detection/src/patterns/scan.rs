@@ -38,7 +38,7 @@ const MAX_WINDOW: usize = 8 * 1024;
 const STRIDE: usize = 1024;
 
 /// The scanning state of one field.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scanner {
     role: Role,
     direction: Direction,
@@ -140,6 +140,14 @@ impl Scanner {
         }
         self.before.clone_from(&self.lanes);
         hits
+    }
+
+    /// What [`finish`](Self::finish) would find if the field ended here; it goes on.
+    pub(crate) fn so_far(&self, sets: &[&PatternSet], budget: &mut Budget) -> Vec<Hit> {
+        if self.lanes.iter().all(|lane| lane.threads.is_empty() && lane.windows.is_empty()) {
+            return Vec::new();
+        }
+        self.clone().finish(sets, budget)
     }
 
     /// Whether matches were dropped because too many were in progress at once.

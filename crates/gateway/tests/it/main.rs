@@ -13,6 +13,8 @@ mod hostile;
 #[cfg(test)]
 mod mediation;
 #[cfg(test)]
+mod modes;
+#[cfg(test)]
 mod passing;
 #[cfg(test)]
 mod planted_requests;

@@ -88,7 +88,7 @@ pub(crate) fn planted(body: &Value) -> String {
     body.to_string().replace('@', PLANTED)
 }
 
-fn shows(bytes: &[u8]) -> bool {
+pub(crate) fn shows(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     text.contains("violet") || text.contains(PIECES[1])
 }
@@ -110,7 +110,7 @@ fn honest(path: &str, stream: bool) -> Reply {
     })
 }
 
-fn plain(path: &str, stream: bool) -> Value {
+pub(crate) fn plain(path: &str, stream: bool) -> Value {
     let mut body = match path {
         "/v1/chat/completions" | "/v1/messages" => {
             json!({"messages": [{"role": "user", "content": "Hi!"}]})

@@ -59,7 +59,23 @@ impl Rig {
 
     /// A gateway for the application `shop`, with `change` applied to it.
     pub(crate) async fn with(change: impl FnOnce(&mut SnapshotContent)) -> Self {
-        let clock: SharedClock = Arc::new(SystemClock::new());
+        Self::with_options(change, |_| {}).await
+    }
+
+    /// As [`Rig::with`], with `options` applied to the process's settings.
+    pub(crate) async fn with_options(
+        change: impl FnOnce(&mut SnapshotContent),
+        options: impl FnOnce(&mut GatewayOptions),
+    ) -> Self {
+        Self::at(Arc::new(SystemClock::new()), change, options).await
+    }
+
+    /// As [`Rig::with_options`], by this clock.
+    pub(crate) async fn at(
+        clock: SharedClock,
+        change: impl FnOnce(&mut SnapshotContent),
+        options: impl FnOnce(&mut GatewayOptions),
+    ) -> Self {
         let ids: SharedIds = Arc::new(SystemIds::new(Arc::clone(&clock)));
         let upstream = ScriptedUpstream::start().await;
         let control = ControlStandIn::start().await;
@@ -67,7 +83,7 @@ impl Rig {
         let mut content = content(&ids, &upstream.base_url());
         change(&mut content);
         let epoch = control.publish(content.clone());
-        let gateway = start_gateway(data.path(), &control.url(), &clock, &ids).await;
+        let gateway = start_gateway_with(data.path(), &control.url(), &clock, &ids, options).await;
         control.wait_for_epoch(epoch).await;
         let client = UpstreamClient::new(&UpstreamOptions::default()).unwrap();
         Self { gateway, upstream, control, data, clock, ids, client, content }
@@ -176,12 +192,23 @@ pub(crate) async fn start_gateway(
     clock: &SharedClock,
     ids: &SharedIds,
 ) -> Gateway {
+    start_gateway_with(data, control, clock, ids, |_| {}).await
+}
+
+pub(crate) async fn start_gateway_with(
+    data: &Path,
+    control: &str,
+    clock: &SharedClock,
+    ids: &SharedIds,
+    change: impl FnOnce(&mut GatewayOptions),
+) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let token = SecretString::from(NODE_TOKEN.to_owned());
-    let options = GatewayOptions {
+    let mut options = GatewayOptions {
         outbound_allow: vec!["127.0.0.1".into()],
         ..GatewayOptions::new("gw-test", data.to_owned(), control, token)
     };
+    change(&mut options);
     Gateway::start(options, listener, Arc::clone(clock), Arc::clone(ids)).unwrap()
 }
 

@@ -25,6 +25,7 @@ mod overview;
 mod paging;
 mod problem;
 mod records;
+mod rule_changes;
 mod rules;
 mod session;
 mod signals;
@@ -110,6 +111,8 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(approvals::list_approvals),
                 routes!(events::stream_events),
                 routes!(rules::list_rules),
+                routes!(rules::get_rule),
+                routes!(rules::list_filters),
                 routes!(rules::list_content),
                 routes!(nodes::list_gateways),
             ],
@@ -154,6 +157,9 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(keys::create_key),
                 routes!(keys::revoke_key),
                 routes!(rules::set_rule_mode),
+                routes!(rule_changes::promote_rule),
+                routes!(rule_changes::demote_rule),
+                routes!(rule_changes::backtest_rules),
                 routes!(rules::reset_rule_mode),
                 routes!(rules::put_content),
                 routes!(rules::delete_content),

@@ -1,11 +1,14 @@
 //! Detection rules and the content files they come from.
 
+use std::collections::BTreeMap;
+
 use axum::Json as Reply;
 use axum::extract::State;
 use http::StatusCode;
+use jiff::Timestamp;
 use quell_control::Control;
-use quell_control::rules::RuleView;
-use quell_domain::rule::{Direction, RuleEffect, RuleMode};
+use quell_control::rules::{FilterInfo, RuleDetail, RuleView};
+use quell_domain::rule::{Direction, FailMode, RuleEffect, RuleMode};
 use quell_domain::snapshot::ContentFile;
 use quell_domain::taxonomy::TaxonomyRef;
 use quell_domain::{IncidentKind, Severity};
@@ -16,7 +19,7 @@ use utoipa::ToSchema;
 use crate::access::Caller;
 use crate::extract::{Json, Path};
 use crate::problem::Result;
-use crate::records::RuleSetting;
+use crate::records::{RuleChange, RuleSetting};
 
 /// A rule in force.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,10 +58,15 @@ struct Info {
     effect: RuleEffect,
     /// Which way the text goes.
     direction: Direction,
+    /// What happens when it could not be asked; the application's choice when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail: Option<FailMode>,
     /// Framework references.
     taxonomy: Vec<TaxonomyRef>,
     /// The content file it comes from.
     pack: String,
+    /// SHA-256 of what it says and of the patterns it rests on.
+    digest: String,
     /// `inline` while the exchange passes, or `after_exchange`.
     #[schema(value_type = String)]
     runs: Value,
@@ -84,8 +92,10 @@ impl From<RuleView> for Rule {
             mode: info.mode,
             effect: info.effect,
             direction: info.direction,
+            fail: info.fail,
             taxonomy: info.taxonomy,
             pack: info.pack,
+            digest: info.digest,
             runs: json!(info.runs),
             correlation: info.correlation,
             counted_only: info.counted_only,
@@ -107,6 +117,92 @@ pub(crate) async fn list_rules(
     Ok(Reply(control.rules(&access).await?.into_iter().map(Rule::from).collect()))
 }
 
+/// A rule with everything known about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RuleAndHistory {
+    /// What the list shows.
+    #[serde(flatten)]
+    rule: Rule,
+    /// The facts it rests on, and what each means.
+    facts: BTreeMap<String, String>,
+    /// Its examples, positive and negative: texts, exchanges or series of exchanges.
+    #[schema(value_type = Object)]
+    examples: Value,
+    /// Filters that name it.
+    filters: Vec<Filter>,
+    /// Mode changes and backtests, newest first.
+    history: Vec<RuleChange>,
+}
+
+impl From<RuleDetail> for RuleAndHistory {
+    fn from(detail: RuleDetail) -> Self {
+        Self {
+            rule: detail.view.into(),
+            facts: detail.facts,
+            examples: json!(detail.examples),
+            filters: detail.filters.into_iter().map(Filter::from).collect(),
+            history: detail.history,
+        }
+    }
+}
+
+/// Shows one rule: what it looks for, its examples, its filters and its history.
+#[utoipa::path(
+    get, path = "/api/v1/rules/{rule}", tag = "rules",
+    params(("rule", description = "The rule's id")),
+    responses((status = 200, body = RuleAndHistory))
+)]
+pub(crate) async fn get_rule(
+    State(control): State<Control>,
+    Caller(access): Caller,
+    Path(rule): Path<String>,
+) -> Result<Reply<RuleAndHistory>> {
+    Ok(Reply(control.rule(&access, &rule).await?.into()))
+}
+
+/// A reviewed document that keeps a rule's matches from counting, for a limited time.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RuleFilter)]
+pub(crate) struct Filter {
+    /// Its name: what suppressed signals carry.
+    id: String,
+    /// What it lets pass.
+    title: String,
+    /// More about it.
+    description: String,
+    /// Rules whose matches it suppresses.
+    rules: Vec<String>,
+    /// Why those matches are harmless.
+    reason: String,
+    /// Who looked at it.
+    reviewed_by: String,
+    /// From then on it is not applied.
+    expires: Timestamp,
+    /// The content file it comes from.
+    pack: String,
+}
+
+impl From<FilterInfo> for Filter {
+    fn from(info: FilterInfo) -> Self {
+        let FilterInfo {
+            id, title, description, rules, reason, reviewed_by, expires, pack, ..
+        } = info;
+        Self { id, title, description, rules, reason, reviewed_by, expires, pack }
+    }
+}
+
+/// Lists every filter, applied or expired.
+#[utoipa::path(
+    get, path = "/api/v1/filters", tag = "rules",
+    responses((status = 200, body = [Filter]))
+)]
+pub(crate) async fn list_filters(
+    State(control): State<Control>,
+    Caller(access): Caller,
+) -> Result<Reply<Vec<Filter>>> {
+    Ok(Reply(control.filters(&access).await?.into_iter().map(Filter::from).collect()))
+}
+
 /// A rule's new mode.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -117,7 +213,8 @@ pub(crate) struct ModeChoice {
     reason: String,
 }
 
-/// Gives a rule another mode than it ships with.
+/// Gives a rule another mode than it ships with. `enforce` for a rule that ships in shadow is a
+/// promotion, with its checks.
 #[utoipa::path(
     put, path = "/api/v1/rules/{rule}/mode", tag = "rules", request_body = ModeChoice,
     params(("rule", description = "The rule's id")),

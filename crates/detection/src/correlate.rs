@@ -315,7 +315,7 @@ fn event_of(interaction: &Interaction) -> Map<String, Value> {
 }
 
 /// The most specific thing known about who it was.
-fn principal_name(principal: &Principal) -> Option<String> {
+pub(crate) fn principal_name(principal: &Principal) -> Option<String> {
     let user = principal.user.as_ref().map(|user| format!("user:{}", user.value));
     user.or_else(|| principal.session.as_ref().map(|session| format!("session:{}", session.value)))
         .or_else(|| principal.key.as_ref().map(|key| format!("key:{key}")))

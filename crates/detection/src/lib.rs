@@ -6,6 +6,7 @@
 //! is split (as long as the budget lasts).
 
 mod analyzers;
+mod backtest;
 mod budget;
 mod cache;
 pub mod content;
@@ -16,6 +17,7 @@ mod event;
 mod examples;
 mod field;
 mod fold;
+mod import;
 mod inspect;
 mod judge;
 mod patterns;
@@ -26,12 +28,14 @@ mod taxonomy;
 mod validate;
 
 pub use analyzers::ANALYZER_FACTS;
+pub use backtest::Backtest;
 pub use budget::Budget;
 pub use cache::FieldCache;
 pub use correlate::{Correlator, SnapshotUnreadable};
 pub use decode::{Decoding, View, decode};
 pub use event::{Context, FIELDS};
 pub use examples::{ExampleFailure, ExampleReport, run_examples};
+pub use import::{AtrImport, Refused, from_atr};
 pub use inspect::{Decision, Findings, MeasureHit, Redaction, causes};
 pub use patterns::{MAX_LEN, PatternError, PatternPack, PatternSet, PatternSpec};
 pub use rules::{

@@ -58,6 +58,8 @@ id_kinds! {
     ApprovalTag ApprovalId "apr";
     /// One note on an incident.
     NoteTag NoteId "not";
+    /// One entry of a rule's history.
+    RuleChangeTag RuleChangeId "rch";
 }
 
 /// Text that is not an id of the expected kind.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod actor;
 pub mod application;
+pub mod backtest;
 pub mod budget;
 pub mod canonical;
 pub mod clock;
@@ -30,7 +31,7 @@ pub use actor::Actor;
 pub use clock::{Clock, SystemClock};
 pub use id::{
     AccountId, ApiKeyId, ApprovalId, EventId, EvidenceId, Id, IdSource, IncidentId, InteractionId,
-    MeasureId, NoteId, SignalId, SystemIds, TokenId,
+    MeasureId, NoteId, RuleChangeId, SignalId, SystemIds, TokenId,
 };
 pub use incident::{AffectedPrincipals, IncidentRecord, IncidentState, Severity};
 pub use interaction::Interaction;

@@ -1,16 +1,21 @@
 //! Detection content: what is shipped, what an operator changed, and what is in force.
 
-mod mode;
+mod backtest;
+mod lifecycle;
+
+pub use backtest::{BacktestOutcome, BacktestRequest, Traffic, over_logs};
+pub use lifecycle::{Promotion, SHARE_MAX};
+pub use quell_detection::FilterInfo;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
-use quell_detection::{Diagnostic, RuleInfo, RuleSet, content, lint};
+use quell_detection::{Diagnostic, Examples, RuleInfo, RuleSet, content, lint, modes_file};
 use quell_domain::AccessRole;
 use quell_domain::rule::RuleMode;
 use quell_domain::snapshot::ContentFile;
-use quell_store::{Read, RuleSetting};
+use quell_store::{Read, RuleChange, RuleSetting};
 use serde_json::json;
 
 use crate::access::Access;
@@ -40,6 +45,21 @@ pub struct RuleView {
     pub setting: Option<RuleSetting>,
 }
 
+/// A rule with everything known about it.
+#[derive(Debug, Clone)]
+pub struct RuleDetail {
+    /// What the list shows.
+    pub view: RuleView,
+    /// The facts it rests on, and what each means.
+    pub facts: BTreeMap<String, String>,
+    /// Its examples.
+    pub examples: Examples,
+    /// Filters that name it.
+    pub filters: Vec<FilterInfo>,
+    /// Mode changes and backtests, newest first.
+    pub history: Vec<RuleChange>,
+}
+
 impl Control {
     /// Every rule in force.
     pub async fn rules(&self, access: &Access) -> Result<Vec<RuleView>, Refused> {
@@ -61,43 +81,30 @@ impl Control {
         Ok(views.collect())
     }
 
-    /// Gives a rule another mode.
-    pub async fn set_rule_mode(
-        &self,
-        access: &Access,
-        rule: &str,
-        mode: RuleMode,
-        reason: &str,
-    ) -> Result<(), Refused> {
-        access.require(AccessRole::Admin)?;
-        let reason = needed(reason)?;
-        let set = self.rule_book().current(&mut self.read().await?).await?;
-        if set.rule(rule).is_none() {
-            return Err(Refused::not_found("rule", rule));
-        }
-        let mut unit = self.unit(&access.actor).await?;
-        let version = unit.rule_setting(rule).await?.map(|row| row.version);
-        let setting = RuleSetting { rule: rule.into(), mode, actor: access.actor.clone(), reason };
-        unit.put_rule_setting(&setting, version).await?;
-        effective_content(&mut unit).await?;
-        let epoch = unit.epoch().await?;
-        let data = json!({"rule": rule, "mode": mode, "reason": setting.reason, "epoch": epoch});
-        unit.event(None, "rule.mode_set", data);
-        unit.commit().await?;
-        Ok(())
+    /// One rule with everything known about it.
+    pub async fn rule(&self, access: &Access, rule: &str) -> Result<RuleDetail, Refused> {
+        let views = self.rules(access).await?;
+        let view = views.into_iter().find(|view| view.info.id == rule);
+        let view = view.ok_or_else(|| Refused::not_found("rule", rule))?;
+        let mut read = self.read().await?;
+        let history = read.rule_history(rule).await?;
+        let set = self.rule_book().current(&mut read).await?;
+        let of_rule = |filter: &&FilterInfo| filter.rules.iter().any(|name| name == rule);
+        let facts = set.facts().filter(|(fact, _)| view.info.rests_on(fact));
+        Ok(RuleDetail {
+            history,
+            filters: set.filters().filter(of_rule).cloned().collect(),
+            facts: facts.map(|(fact, meaning)| (fact.to_owned(), meaning.to_owned())).collect(),
+            examples: view.info.examples.clone(),
+            view,
+        })
     }
 
-    /// Gives a rule back the mode it ships with.
-    pub async fn reset_rule_mode(&self, access: &Access, rule: &str) -> Result<(), Refused> {
-        access.require(AccessRole::Admin)?;
-        let mut unit = self.unit(&access.actor).await?;
-        if !unit.delete_rule_setting(rule).await? {
-            return Err(Refused::not_found("rule setting", rule));
-        }
-        let epoch = unit.epoch().await?;
-        unit.event(None, "rule.mode_reset", json!({"rule": rule, "epoch": epoch}));
-        unit.commit().await?;
-        Ok(())
+    /// Every filter, applied or expired.
+    pub async fn filters(&self, access: &Access) -> Result<Vec<FilterInfo>, Refused> {
+        access.require(AccessRole::Viewer)?;
+        let set = self.rule_book().current(&mut self.read().await?).await?;
+        Ok(set.filters().cloned().collect())
     }
 
     /// The content files that override or extend what is shipped.
@@ -174,12 +181,14 @@ async fn files(read: &mut Read) -> Result<Vec<ContentFile>, Refused> {
     Ok(read.content().await?.into_iter().map(|row| row.value).collect())
 }
 
-/// The content that is laid over what is embedded in a gateway: stored files, and every pack with
-/// a rule whose mode a person changed.
+/// The content that is laid over what is embedded in a gateway: stored files, and the modes that
+/// people chose.
 pub(crate) async fn effective_content(read: &mut Read) -> Result<Vec<ContentFile>, Refused> {
     let mut stored = files(read).await?;
-    for row in read.rule_settings().await? {
-        mode::apply(&mut stored, &row.value.rule, row.value.mode)?;
+    let chosen = read.rule_settings().await?.into_iter();
+    let modes: BTreeMap<_, _> = chosen.map(|row| (row.value.rule, row.value.mode)).collect();
+    if !modes.is_empty() {
+        stored.push(modes_file(&modes));
     }
     Ok(stored)
 }

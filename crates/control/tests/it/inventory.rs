@@ -73,11 +73,9 @@ async fn a_key_is_seen_once_and_withdrawn_from_the_snapshot() {
 async fn a_rule_gets_another_mode_and_its_own_back() {
     let lab = Lab::new().await;
     let admin = person("root", AccessRole::Admin);
-    let first = lab.control.rules(&admin).await.unwrap().remove(0);
-    let other = match first.info.mode {
-        RuleMode::Enforce => RuleMode::Shadow,
-        RuleMode::Shadow => RuleMode::Enforce,
-    };
+    let mut rules = lab.control.rules(&admin).await.unwrap().into_iter();
+    let first = rules.find(|rule| rule.info.mode == RuleMode::Enforce).unwrap();
+    let other = RuleMode::Shadow;
     lab.control.set_rule_mode(&admin, &first.info.id, other, "too loud").await.unwrap();
     let find = |rules: Vec<quell_control::rules::RuleView>| {
         rules.into_iter().find(|rule| rule.info.id == first.info.id).unwrap()

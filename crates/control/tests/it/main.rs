@@ -8,3 +8,4 @@ mod flow;
 mod inventory;
 mod lab;
 mod policy;
+mod rules;

@@ -65,8 +65,8 @@ impl Total {
     }
 
     /// Rounded down.
-    pub(crate) const fn floor(self) -> u128 {
-        if self.of == 0 { 0 } else { self.sum / self.of }
+    pub(crate) fn floor(self) -> u128 {
+        self.sum.checked_div(self.of).unwrap_or(0)
     }
 }
 

@@ -46,6 +46,8 @@ pub struct RuleInfo {
     pub taxonomy: Vec<TaxonomyRef>,
     /// The file it comes from, e.g. `rules/injection.yaml`.
     pub pack: String,
+    /// SHA-256 of what it says and of the patterns it rests on: the same rule, the same digest.
+    pub digest: String,
     /// When it runs.
     pub runs: Runs,
     /// Whether it counts other rules over time.
@@ -61,7 +63,7 @@ pub struct RuleInfo {
 
 impl RuleInfo {
     /// Whether the rule rests on `fact`.
-    pub(crate) fn rests_on(&self, fact: &str) -> bool {
+    pub fn rests_on(&self, fact: &str) -> bool {
         self.facts.iter().any(|known| match known.strip_suffix('*') {
             Some(prefix) => fact.starts_with(prefix),
             None => known == fact,

@@ -101,6 +101,8 @@ pub(super) struct Header {
     pub(super) severity: Severity,
     pub(super) path: String,
     pub(super) line: usize,
+    /// Its document.
+    pub(super) text: String,
 }
 
 /// Everything read.
@@ -220,10 +222,10 @@ fn load_rule(path: &str, document: &Document, loaded: &mut Loaded) {
     let mut checker = Checker { path, facts: &facts, rule: None, found: &mut loaded.diagnostics };
     let section = checker.document(root);
     loaded.facts = facts;
-    let Some(checked) = section.filter(|_| loaded.diagnostics.len() == before) else {
+    let Some(sections) = section.filter(|_| loaded.diagnostics.len() == before) else {
         return;
     };
-    let header = header(path, root);
+    let header = header(path, root, &document.text);
     let filters = loaded.filters.iter().map(|(info, _)| &info.id);
     let mut names = loaded.rules.iter().map(|rule| &rule.header.id).chain(filters);
     if names.any(|name| *name == header.id) {
@@ -232,7 +234,7 @@ fn load_rule(path: &str, document: &Document, loaded: &mut Loaded) {
         return;
     }
     let line = document.first_line + 1;
-    match (parse(document), checked) {
+    match (parse(document), sections) {
         (Ok(Parsed::Rule(rule)), Checked::Rule(section)) => {
             load_detection(path, header, *section, rule, loaded);
         }
@@ -325,7 +327,7 @@ fn load_detection(
     loaded.rules.push(LoadedRule { header, section, body });
 }
 
-fn header(path: &str, root: &Node) -> Header {
+fn header(path: &str, root: &Node, document: &str) -> Header {
     let text = |name: &str| root.get(name).and_then(Node::text).unwrap_or_default().to_owned();
     let level = root.get("level").map(Node::to_json).unwrap_or_default();
     let listed = root.get("falsepositives").map(Node::scalars).unwrap_or_default();
@@ -338,6 +340,7 @@ fn header(path: &str, root: &Node) -> Header {
         severity: severity(&level),
         path: path.to_owned(),
         line: root.line,
+        text: document.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use quell_domain::interaction::Role;
 use quell_domain::kind::IncidentKind;
 use quell_domain::rule::{Direction, FailMode, RuleEffect, RuleMode};
 use quell_domain::taxonomy::TaxonomyRef;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The `quell:` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,7 +46,7 @@ pub(crate) const SECTION_KEYS: [&str; 8] =
     ["kind", "mode", "effect", "direction", "fail", "counted_only", "taxonomy", "examples"];
 
 /// A rule's examples. They are its tests.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Examples {
     /// The rule matches each of these.
@@ -58,7 +58,7 @@ pub struct Examples {
 }
 
 /// One example: a text, or an exchange, or for a correlation a series of exchanges.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Example {
     /// A text of the user (input) or the model (output).
@@ -70,41 +70,62 @@ pub enum Example {
 }
 
 /// One exchange of an example.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Turn {
     /// The text judged.
+    #[serde(skip_serializing_if = "is_default")]
     pub text: String,
     /// Its text is this, many times over.
+    #[serde(skip_serializing_if = "is_default")]
     pub times: Option<usize>,
     /// Whose text it is.
+    #[serde(skip_serializing_if = "is_default")]
     pub role: Option<Role>,
     /// The system text.
+    #[serde(skip_serializing_if = "is_default")]
     pub system: String,
     /// The request, while output is judged.
+    #[serde(skip_serializing_if = "is_default")]
     pub request: String,
     /// The result of a tool in the request, while output is judged.
+    #[serde(skip_serializing_if = "is_default")]
     pub tool_result: String,
     /// Canaries of the application.
+    #[serde(skip_serializing_if = "is_default")]
     pub canaries: Vec<String>,
     /// Tools offered.
+    #[serde(skip_serializing_if = "is_default")]
     pub tools_offered: Vec<String>,
     /// Tools called.
+    #[serde(skip_serializing_if = "is_default")]
     pub tools_called: Vec<String>,
     /// The model asked for.
+    #[serde(skip_serializing_if = "is_default")]
     pub model: Option<String>,
     /// Sampling parameters.
+    #[serde(skip_serializing_if = "is_default")]
     pub parameters: BTreeMap<String, serde_json::Value>,
     /// The user.
+    #[serde(skip_serializing_if = "is_default")]
     pub user: Option<String>,
     /// The session.
+    #[serde(skip_serializing_if = "is_default")]
     pub session: Option<String>,
     /// This exchange is repeated so often.
+    #[serde(skip_serializing_if = "is_default")]
     pub repeat: Option<usize>,
     /// Seconds after the previous exchange.
+    #[serde(skip_serializing_if = "is_default")]
     pub after: i64,
     /// Tokens in, as the provider counts.
+    #[serde(skip_serializing_if = "is_default")]
     pub input_tokens: Option<u64>,
     /// Tokens out, as the provider counts.
+    #[serde(skip_serializing_if = "is_default")]
     pub output_tokens: Option<u64>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -125,6 +125,7 @@ impl RuleSet {
             set.filters.push(filter);
         }
         set.order_correlations();
+        set.sign(&loaded.patterns);
         set.add_patterns(&loaded.patterns).map_err(|error| refused("patterns/", &error))?;
         Ok(set)
     }
@@ -250,6 +251,7 @@ impl RuleSet {
             fail,
             taxonomy,
             pack: header.path,
+            digest: header.text,
             runs: Runs::Inline,
             correlation: false,
             counted_only,
@@ -281,6 +283,16 @@ impl RuleSet {
         self.by_name.insert(info.id.clone(), index);
         self.infos.push(info);
         Ok(())
+    }
+
+    /// Turns the text of every rule into its digest.
+    fn sign(&mut self, patterns: &[PatternSpec]) {
+        for info in &mut self.infos {
+            let mut said = std::mem::take(&mut info.digest);
+            let used = patterns.iter().filter(|spec| info.rests_on(&spec.fact));
+            said.extend(used.map(|spec| format!("{spec:?}")));
+            info.digest = sha256_hex(said.as_bytes());
+        }
     }
 
     /// Puts every correlation after those it counts; loading has refused circles.

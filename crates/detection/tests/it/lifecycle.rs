@@ -1,6 +1,7 @@
 //! Filters, chosen modes, fail modes, correlations of every type, and which rules are asked.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -259,8 +260,9 @@ fn only_rules_whose_facts_are_present_are_asked() {
     let mut patterns = String::from("pack: many\npatterns:\n");
     let mut text = String::new();
     for n in 0..300 {
-        patterns += &format!("  - {{id: many.{n}, fact: many.f{n}, keywords: [zzword{n}x]}}\n");
-        text += &format!(
+        let _ = writeln!(patterns, "  - {{id: many.{n}, fact: many.f{n}, keywords: [zzword{n}x]}}");
+        let _ = write!(
+            text,
             "title: Many\nname: many_{n}\nlogsource: {{category: gen_ai}}\ndetection:\n  \
              selection: {{quell.fact: many.f{n}, quell.role: user}}\n  condition: selection\n\
              level: low\nquell: {{kind: unclassified}}\n---\n"

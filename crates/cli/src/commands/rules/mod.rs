@@ -1,7 +1,11 @@
-//! `quell rules`: detection rules and content. `lint` and `test` need no server.
+//! `quell rules`: detection rules and content. `lint`, `test`, `import` and `explain --text` need no
+//! server.
 
+mod backtest;
 mod content;
+mod explain;
 pub(super) mod files;
+mod import;
 
 use std::path::{Path, PathBuf};
 
@@ -23,13 +27,8 @@ const PATH: &str = "/api/v1/rules";
 pub(crate) enum RulesCommand {
     /// List the rules in force, or offline those shipped or of a folder.
     List(Source),
-    /// Say what a rule looks for and what it does.
-    Explain {
-        /// The rule's id.
-        rule: String,
-        #[command(flatten)]
-        source: Source,
-    },
+    /// Say what a rule looks for, what it does and what happened to it; or why a text matches.
+    Explain(explain::ExplainArgs),
     /// Check content for mistakes. Offline; exit code 5 if there is an error.
     Lint {
         /// A folder with rules/ and patterns/, laid over what is shipped; without it, what is
@@ -44,7 +43,34 @@ pub(crate) enum RulesCommand {
         /// A folder with rules/ and patterns/, laid over what is shipped.
         path: Option<PathBuf>,
     },
-    /// Let a rule report only (shadow) or act (enforce).
+    /// Run proposed rules over recorded traffic: what they would have done. Nothing goes live.
+    Backtest(backtest::BacktestArgs),
+    /// Let a rule act on traffic. Refused without a fresh backtest, or if that matched more than one
+    /// exchange in a thousand.
+    Promote {
+        /// The rule's id.
+        rule: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Pass over the checks; that it was forced is recorded.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Let a rule report only.
+    Demote {
+        /// The rule's id.
+        rule: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Translate rules of another project into content files. Offline.
+    Import(import::ImportArgs),
+    /// List the filters: what is suppressed, why, and until when.
+    Filters,
+    /// Let a rule report only (shadow) or act (enforce); enforce for a rule that ships in shadow is
+    /// a promotion.
     Mode {
         /// The rule's id.
         rule: String,
@@ -74,6 +100,17 @@ pub(crate) struct Source {
     folder: Option<PathBuf>,
 }
 
+impl Source {
+    const fn is_offline(&self) -> bool {
+        self.shipped || self.folder.is_some()
+    }
+
+    /// The files laid over what is shipped.
+    fn files(&self) -> Result<Vec<ContentFile>, Failure> {
+        Ok(self.folder.as_deref().map(files::read).transpose()?.unwrap_or_default())
+    }
+}
+
 /// Runs `command`.
 pub(crate) async fn run(cx: &Context, command: RulesCommand) -> Result<(), Failure> {
     match command {
@@ -81,13 +118,24 @@ pub(crate) async fn run(cx: &Context, command: RulesCommand) -> Result<(), Failu
             let rules = views(cx, &source).await?;
             cx.show(&Value::Array(rules), |rules| output::table(output::rows(rules, ""), &COLUMNS))
         }
-        RulesCommand::Explain { rule, source } => {
-            let rules = views(cx, &source).await?;
-            let found = rules.iter().find(|view| view["info"]["id"] == rule.as_str());
-            let found = found.ok_or_else(|| {
-                Failure::usage(format!("there is no rule {rule:?}; see `quell rules list`"))
-            })?;
-            cx.show(found, explained)
+        RulesCommand::Explain(args) => explain::run(cx, args).await,
+        RulesCommand::Backtest(args) => backtest::run(cx, args).await,
+        RulesCommand::Promote { rule, reason, force } => {
+            cx.confirm(&format!("Let {rule} act on traffic?"))?;
+            let path = format!("{PATH}/{}/promote", segment(&rule));
+            let change =
+                cx.client()?.post(&path, &json!({"reason": reason, "force": force})).await?;
+            cx.done(&change, &format!("{rule}: enforce"))
+        }
+        RulesCommand::Demote { rule, reason } => {
+            let path = format!("{PATH}/{}/demote", segment(&rule));
+            let change = cx.client()?.post(&path, &json!({"reason": reason})).await?;
+            cx.done(&change, &format!("{rule}: shadow"))
+        }
+        RulesCommand::Import(args) => import::run(cx, &args),
+        RulesCommand::Filters => {
+            let filters = cx.client()?.get("/api/v1/filters").await?;
+            cx.show(&filters, |filters| output::table(output::rows(filters, ""), &FILTERS))
         }
         RulesCommand::Lint { path, deny_warnings } => check(cx, path.as_deref(), deny_warnings),
         RulesCommand::Test { path } => test(cx, path.as_deref()),
@@ -108,47 +156,21 @@ const COLUMNS: [(&str, &str); 7] = [
     ("TITLE", "/info/title"),
 ];
 
-const FACTS: [(&str, &str); 18] = [
-    ("id", "/info/id"),
-    ("title", "/info/title"),
-    ("means", "/info/description"),
-    ("kind", "/info/kind"),
-    ("severity", "/info/severity"),
-    ("direction", "/info/direction"),
-    ("effect", "/info/effect"),
-    ("mode", "/info/mode"),
-    ("ships as", "/shipped_mode"),
-    ("changed by", "/setting/actor"),
-    ("because", "/setting/reason"),
-    ("runs", "/info/runs"),
-    ("counts others", "/info/correlation"),
-    ("facts", "/info/facts"),
-    ("false positives", "/info/false_positives"),
-    ("references", "/references"),
-    ("file", "/info/pack"),
-    ("sigma id", "/info/sigma_id"),
+const FILTERS: [(&str, &str); 5] = [
+    ("ID", "/id"),
+    ("EXPIRES", "/expires"),
+    ("RULES", "/rules"),
+    ("REVIEWED BY", "/reviewed_by"),
+    ("REASON", "/reason"),
 ];
-
-/// A rule for people, with its framework references in words.
-fn explained(view: &Value) -> String {
-    let reference = |reference: &Value| {
-        let [framework, version, id] =
-            ["/framework", "/version", "/id"].map(|place| output::cell(reference, place));
-        json!(format!("{framework} {version} {id}"))
-    };
-    let mut view = view.clone();
-    let references = output::rows(&view, "/info/taxonomy").iter().map(reference).collect();
-    view["references"] = Value::Array(references);
-    output::list(&view, &FACTS)
-}
 
 /// Rules as the API shows them, from wherever they are asked of.
 async fn views(cx: &Context, source: &Source) -> Result<Vec<Value>, Failure> {
-    if !source.shipped && source.folder.is_none() {
+    if !source.is_offline() {
         let rules = cx.client()?.get(PATH).await?;
         return Ok(output::rows(&rules, "").to_vec());
     }
-    let files = source.folder.as_deref().map(files::read).transpose()?.unwrap_or_default();
+    let files = source.files()?;
     let view = |info: &RuleInfo| json!({"info": info, "shipped_mode": info.mode, "setting": null});
     Ok(compiled(&files)?.rules().iter().map(view).collect())
 }

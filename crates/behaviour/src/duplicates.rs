@@ -293,7 +293,7 @@ mod tests {
         let mut memory = NearDuplicates::default();
         for n in 0..MAX_TEXTS + 500 {
             let text: String =
-                (0..12).map(|k| format!("{:x} ", hash::mix((n * 31 + k) as u64))).collect();
+                (0..12).map(|k| hash::mix((n * 31 + k) as u64).to_string() + " ").collect();
             push(&mut memory, n as i64, "flood", &text);
         }
         assert_eq!(memory.len(), MAX_TEXTS);

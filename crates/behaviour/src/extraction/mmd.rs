@@ -153,6 +153,6 @@ mod tests {
         let same = sum(&questions(400, "how far is")[..100]);
         assert!(mmd2(&same, &reference) < null.quantile(0.99) * 2.0);
         assert_eq!(null, Null::draw(&benign[150..], &reference, 100, 200, 1));
-        assert_eq!(Null(Vec::new()).quantile(0.9), f64::INFINITY);
+        assert!(Null(Vec::new()).quantile(0.9).is_infinite());
     }
 }

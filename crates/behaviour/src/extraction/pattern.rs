@@ -170,6 +170,7 @@ fn cell(point: &[f32]) -> usize {
 mod tests {
     use super::super::embed::embed;
     use super::*;
+    use Vote::{Harvesting, NeverFollowsUp, Regular, Template, Volume};
 
     fn window(texts: impl Iterator<Item = (i64, String)>, manner: Manner) -> Pattern {
         let mut pattern = Pattern::default();
@@ -186,7 +187,6 @@ mod tests {
             (0..100).map(|n| (n * 12, format!("What is the sentiment of the word w{n}?"))),
             harvest,
         );
-        use Vote::{Harvesting, NeverFollowsUp, Regular, Template, Volume};
         assert_eq!(copier.votes(), [Regular, Template, Harvesting, Volume, NeverFollowsUp]);
         let person = window(
             (0..100_i64).map(|n| (n * n * 40, format!("{n} things about {} please", n * 7))),

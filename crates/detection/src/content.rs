@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = files![
     "patterns/jailbreak.yaml",
     "patterns/output.yaml",
     "patterns/secrets.yaml",
+    "rules/conversations.yaml",
     "rules/correlations.yaml",
     "rules/disclosure.yaml",
     "rules/extraction.yaml",

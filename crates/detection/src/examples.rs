@@ -119,12 +119,13 @@ fn exchange(
     });
     let answered = direction == Direction::Output && role == Role::Assistant;
     let mut request = Vec::new();
-    for (role, text) in [
+    let earlier = turn.earlier.iter().map(|text| (Role::User, text.as_str()));
+    for (role, text) in earlier.chain([
         (Role::System, turn.system.as_str()),
         (Role::User, turn.request.as_str()),
         (Role::Tool, turn.tool_result.as_str()),
         (role, if answered { "" } else { text.as_str() }),
-    ] {
+    ]) {
         if !text.is_empty() {
             request.push(field("/messages", request.len(), role, text));
         }

@@ -12,6 +12,7 @@ use crate::analyzers::repetition::Repetition;
 use crate::analyzers::{sizes, tools};
 use crate::budget::Budget;
 use crate::cache::FieldCache;
+use crate::conversation::ConversationModel;
 use crate::disclosure;
 use crate::event::Context;
 use crate::field::{FieldFindings, Stated};
@@ -145,6 +146,7 @@ impl RuleSet {
             let found = self.read_field(extra, field.role, &field.text, budget, cache);
             run.take(field, &found);
         }
+        run.converse(fields, budget);
         run.finish(self, budget)
     }
 
@@ -241,6 +243,20 @@ impl Run {
     ) -> Self {
         let judge = Judge::new(direction, interaction, ctx.event(direction), request_facts);
         Self { judge, findings: Findings::default(), matches: Vec::new() }
+    }
+
+    /// Judges the user's turns together.
+    fn converse(&mut self, fields: &[TextField], budget: &mut Budget) {
+        let Some(model) = ConversationModel::embedded() else {
+            return self.not_evaluated("conversation", "");
+        };
+        let Some(found) = model.judge(fields, budget) else { return };
+        for fact in found.facts() {
+            let (field, end) = found.hottest.clone();
+            self.judge
+                .about_text(Role::User, FactAt { fact: fact.to_owned(), field, start: 0, end });
+        }
+        self.findings.scores.harm = self.findings.scores.harm.max(found.score);
     }
 
     /// Takes over what a field says.

@@ -10,6 +10,7 @@ mod backtest;
 mod budget;
 mod cache;
 pub mod content;
+pub mod conversation;
 mod correlate;
 mod decode;
 mod disclosure;

@@ -4,11 +4,11 @@ use sha2::{Digest, Sha256};
 
 /// A SplitMix64 sequence that starts from a hash.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// Dice for `seed` and whatever tells this throw apart from others.
-    pub(crate) fn new(seed: u64, parts: &[&str]) -> Self {
+    pub fn new(seed: u64, parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
         hash.update(seed.to_le_bytes());
         for part in parts {
@@ -21,7 +21,7 @@ impl Dice {
     }
 
     /// The next 64 bits.
-    pub(crate) fn bits(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,22 +30,22 @@ impl Dice {
     }
 
     /// A number in `0..limit`; 0 when `limit` is 0.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         if limit == 0 { 0 } else { (self.bits() % limit as u64) as usize }
     }
 
     /// True with probability `p`.
-    pub(crate) fn chance(&mut self, p: f64) -> bool {
+    pub fn chance(&mut self, p: f64) -> bool {
         ((self.bits() >> 11) as f64) < p * (1_u64 << 53) as f64
     }
 
     /// One of `choices`; the empty string of none.
-    pub(crate) fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices.get(self.below(choices.len())).copied().unwrap_or_default()
     }
 
     /// `count` characters of `alphabet`.
-    pub(crate) fn text(&mut self, alphabet: &str, count: usize) -> String {
+    pub fn text(&mut self, alphabet: &str, count: usize) -> String {
         let letters: Vec<char> = alphabet.chars().collect();
         (0..count).filter_map(|_| letters.get(self.below(letters.len()))).collect()
     }

@@ -4,6 +4,7 @@
 //! Read in this order: [`config`] says how weak the range is, `ask` is one question in any of the
 //! wire shapes, `model` answers it by rule, `wire` writes the answer in the shape it was asked
 //! in, [`server`] puts that on a loopback port. [`campaign`] is the other side: clients.
+//! [`conversations`] makes, trains and measures escalating conversations.
 //!
 //! Nothing the range says is harmful. Where a real model would give in to a jailbreak, the range
 //! writes the marker [`UNSAFE_MARKER`] and a sentence that says nothing.
@@ -11,7 +12,8 @@
 mod ask;
 pub mod campaign;
 pub mod config;
-mod dice;
+pub mod conversations;
+pub mod dice;
 pub mod documents;
 mod fault;
 mod model;

@@ -19,6 +19,11 @@ pub(crate) struct Raised {
 
 /// Every fact an analyzer may state, with what it means.
 pub const ANALYZER_FACTS: &[(&str, &str)] = &[
+    (
+        "conversation.escalation.certain",
+        "the user's turns together move to a harmful goal, beyond doubt",
+    ),
+    ("conversation.escalation.likely", "the user's turns together move to a harmful goal"),
     ("encoded.ascii_art", "lines drawn with characters; what they show is not read"),
     (
         "encoded.attack",

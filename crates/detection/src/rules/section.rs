@@ -88,6 +88,8 @@ pub struct Turn {
     /// The request, while output is judged.
     #[serde(skip_serializing_if = "is_default")]
     pub request: String,
+    /// The user's turns before this one, in the same request.
+    pub earlier: Vec<String>,
     /// The result of a tool in the request, while output is judged.
     #[serde(skip_serializing_if = "is_default")]
     pub tool_result: String,

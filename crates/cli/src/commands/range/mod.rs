@@ -1,4 +1,6 @@
-//! `quell range`: the simulated vulnerable LLM application.
+//! `quell range`: the simulated vulnerable LLM application, and what is simulated beside it.
+
+mod conversations;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +14,10 @@ use crate::lifecycle;
 
 /// `quell range`
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RangeArgs {
+    #[command(subcommand)]
+    command: Option<RangeCommand>,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8609")]
     listen: SocketAddr,
@@ -36,8 +41,19 @@ pub(crate) struct RangeArgs {
     print_config: bool,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// What is simulated without serving.
+#[derive(Debug, clap::Subcommand)]
+enum RangeCommand {
+    /// Measure the judge of conversations, or train it anew.
+    Conversations(conversations::ConversationsArgs),
+}
+
+/// Runs a simulation, or serves until SIGTERM or SIGINT.
 pub(crate) async fn run(cx: &Context, args: RangeArgs) -> Result<(), Failure> {
+    match args.command {
+        Some(RangeCommand::Conversations(args)) => return conversations::run(cx, &args),
+        None => {}
+    }
     let config = config(&args)?;
     config.check().map_err(|error| Failure::usage(error.to_string()))?;
     if args.print_config {

@@ -81,7 +81,7 @@ fn main() {
                 let text: String = row.text.chars().take(400).collect();
                 println!("{} {:?} {value:.2} [{facts}] {text:?}", row.source, row.sub);
             }
-            let sub = if file == "prompt_leak_output" { row.sub } else { None };
+            let sub = if matches!(file, "prompt_leak_output" | "secrets") { row.sub } else { None };
             let count = counts.entry((row.label, row.source, sub.unwrap_or_default())).or_default();
             *count = [count[0] + 1, count[1] + usize::from(found)];
         }
@@ -89,7 +89,7 @@ fn main() {
         let mut totals: BTreeMap<String, [usize; 2]> = BTreeMap::new();
         for ((label, source, sub), [rows, found]) in counts {
             let share = found as f64 * 100.0 / rows as f64;
-            println!("{label:6} {source:32} {sub:10} {rows:6} {share:6.2}");
+            println!("{label:6} {source:32} {sub:24} {rows:6} {share:6.2}");
             let total = totals.entry(label).or_default();
             *total = [total[0] + rows, total[1] + found];
         }

@@ -75,16 +75,20 @@ impl Pattern {
     }
 }
 
-/// How a keyword's neighbourhood is matched.
-#[derive(Debug)]
+/// How a keyword's neighbourhood is matched. A copy shares its automaton.
+#[derive(Debug, Clone)]
 pub(super) enum Matcher {
     /// The keyword is the match.
     Literal,
     /// The match begins with the keyword: followed byte by byte, longest match.
-    Prefix(Box<dense::DFA<Vec<u32>>>),
+    Prefix(Arc<dense::DFA<Vec<u32>>>),
     /// The match contains the keyword: searched in a window around it.
     Window(meta::Regex),
 }
+
+/// Automata by pattern id, so that two sets of the same patterns hold each once.
+#[derive(Debug, Default)]
+pub(crate) struct Matchers(HashMap<String, Matcher>);
 
 /// The keywords of one view of the text.
 #[derive(Debug)]
@@ -125,7 +129,16 @@ impl PatternSet {
         specs: Vec<PatternSpec>,
         acts: impl Fn(&PatternSpec) -> bool,
     ) -> Result<Self, PatternError> {
-        Self::build(specs.into_iter().map(|spec| (spec, None)).collect(), acts)
+        Self::compile_sharing(specs, acts, &mut Matchers::default())
+    }
+
+    /// The same, for several sets of the same patterns: each is compiled once, into `shared`.
+    pub(crate) fn compile_sharing(
+        specs: Vec<PatternSpec>,
+        acts: impl Fn(&PatternSpec) -> bool,
+        shared: &mut Matchers,
+    ) -> Result<Self, PatternError> {
+        Self::build(specs.into_iter().map(|spec| (spec, None)).collect(), acts, shared)
     }
 
     /// Compiles the patterns of containment measures. A hit raises `measure.<id>`.
@@ -137,7 +150,7 @@ impl PatternSet {
             let spec = PatternSpec { roles, ..measure_spec(&id.to_string(), pattern)? };
             specs.push((spec, Some(*id)));
         }
-        Self::build(specs, |_| true)
+        Self::build(specs, |_| true, &mut Matchers::default())
     }
 
     /// Literals that must not leave, such as canaries.
@@ -160,13 +173,18 @@ impl PatternSet {
     fn build(
         specs: Vec<(PatternSpec, Option<MeasureId>)>,
         acts: impl Fn(&PatternSpec) -> bool,
+        shared: &mut Matchers,
     ) -> Result<Self, PatternError> {
         let mut keywords: [Vec<(String, usize)>; 2] = Default::default();
         let mut patterns = Vec::with_capacity(specs.len());
         let digest = digest(&specs);
         for (spec, measure) in specs {
             check(&spec)?;
-            let matcher = matcher(&spec)?;
+            let matcher = match shared.0.get(&spec.id) {
+                Some(known) => known.clone(),
+                None => matcher(&spec)?,
+            };
+            shared.0.insert(spec.id.clone(), matcher.clone());
             let track = if spec.exact { EXACT } else { FOLDED };
             for keyword in &spec.keywords {
                 let word = if spec.exact { keyword.clone() } else { fold(keyword) };
@@ -358,7 +376,7 @@ fn matcher(spec: &PatternSpec) -> Result<Matcher, PatternError> {
             .configure(dfa)
             .build(source)
             .map_err(|_| too_big())?;
-        return Ok(Matcher::Prefix(Box::new(built)));
+        return Ok(Matcher::Prefix(Arc::new(built)));
     }
     let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(NFA_LIMIT));
     meta::Builder::new()

@@ -9,6 +9,6 @@ mod spec;
 pub use compile::{PatternError, PatternSet};
 pub use spec::{MAX_LEN, PatternPack, PatternSpec};
 
-pub(crate) use compile::{Subject, parse_regex};
+pub(crate) use compile::{Matchers, Subject, parse_regex};
 pub(crate) use keywords::{Found, keywords_of};
 pub(crate) use scan::{Hit, Scanner};

@@ -428,6 +428,16 @@ impl Pass<'_> {
         }
     }
 
+    /// The text of a match in its own case, unless folding changed more than that.
+    fn as_written(&self, start: usize, end: usize) -> &[u8] {
+        let seen = self.view.slice(start, end);
+        if !self.folded {
+            return seen;
+        }
+        let raw = self.raw.slice(self.view.original_start(start), self.original_end(end));
+        if raw.len() == seen.len() { raw } else { seen }
+    }
+
     fn hit(
         &self,
         lane: &mut Lane,
@@ -442,7 +452,7 @@ impl Pass<'_> {
             None => (end, None),
             Some(validator) => {
                 let before = self.view.slice(start.saturating_sub(LOOK_BEHIND), start);
-                match validator.accept(before, self.view.slice(start, end)) {
+                match validator.accept(before, self.as_written(start, end)) {
                     Some(accepted) => (start + accepted.length, accepted.fact),
                     None => return,
                 }

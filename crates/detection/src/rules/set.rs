@@ -17,7 +17,7 @@ use super::info::{RuleInfo, Runs};
 use super::load::{Body, ContentErrors, LoadedRule, load};
 use super::section::Section;
 use super::trigger::{Index, triggers};
-use crate::patterns::{PatternError, PatternSet, PatternSpec};
+use crate::patterns::{Matchers, PatternError, PatternSet, PatternSpec};
 use crate::validate::Validator;
 
 /// Compiled detection content.
@@ -325,10 +325,12 @@ impl RuleSet {
     /// Text is held back only for patterns that some live rule redacts or blocks.
     fn add_patterns(&mut self, specs: &[PatternSpec]) -> Result<(), PatternError> {
         let of = |direction| specs.iter().filter(move |spec| spec.covers(direction)).cloned();
-        let input = PatternSet::compile_holding(of(Direction::Input).collect(), |_| false)?;
-        let output = PatternSet::compile_holding(of(Direction::Output).collect(), |spec| {
-            spec.facts().any(|fact| self.acts_on_output(fact))
-        })?;
+        let mut shared = Matchers::default();
+        let input =
+            PatternSet::compile_sharing(of(Direction::Input).collect(), |_| false, &mut shared)?;
+        let acts = |spec: &PatternSpec| spec.facts().any(|fact| self.acts_on_output(fact));
+        let output =
+            PatternSet::compile_sharing(of(Direction::Output).collect(), acts, &mut shared)?;
         (self.input, self.output) = (input, output);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Checks of matched text that a regex cannot make. Each says how many bytes of the match are valid
 //! and, where one pattern stands for several formats, which of them it is.
 
+mod assigned;
 mod bank;
 mod context;
 mod key;
@@ -20,9 +21,29 @@ pub enum Validator {
     Email,
     /// International bank account: country length and mod-97.
     Iban,
-    /// Key material: at least 3 bits of entropy a character, no obvious placeholder.
-    Entropy,
+    /// Key material: random by entropy, no placeholder.
+    Key,
+    /// Key material that a common prefix announces: letters and digits mixed, too.
+    MixedKey,
+    /// The same behind a name, which must not be the middle of a longer word.
+    NamedKey,
+    /// Key whose prefix says what it is: no placeholder.
+    Prefixed,
+    /// Token of GitHub; one whose check value fits states `secret.github_token_valid`.
+    GithubToken,
+    /// JSON Web Token: its header is one.
+    Jwt,
+    /// A name and what it is assigned: a secret's name, and a value that could be one.
+    Assigned,
+    /// Address of a data store with user and password: not a variable nor the word for one.
+    UrlPassword,
+    /// Any other address with user and password: not a variable.
+    UrlLogin,
 }
+
+/// The fact of a token that GitHub may have issued.
+const GITHUB_VALID: &[(&str, &str)] =
+    &[("secret.github_token_valid", "a GitHub token whose check value fits")];
 
 /// What a validator found valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +65,20 @@ impl Validator {
             Self::Number => return number::accept(before, text),
             Self::Email => is_somebody(text).then_some(text.len()),
             Self::Iban => bank::iban_length(text),
-            Self::Entropy => key::is_random(text).then_some(text.len()),
+            Self::Key => key::is_random(key::body(text)).then(|| key::length(text)),
+            Self::NamedKey => (key::begins_word(before, text) && key::is_mixed(key::body(text)))
+                .then(|| key::length(text)),
+            Self::Prefixed => key::is_prefixed(text).then(|| key::length(text)),
+            Self::MixedKey => key::is_mixed(key::body(text)).then(|| key::length(text)),
+            Self::GithubToken => {
+                let fact = key::is_github_checked(text).then_some(GITHUB_VALID[0].0);
+                let accepted = Accepted { length: text.len(), fact };
+                return key::is_random(text).then_some(accepted);
+            }
+            Self::Jwt => key::is_jwt(text).then_some(text.len()),
+            Self::Assigned => assigned::is_secret(before, text).then_some(text.len()),
+            Self::UrlPassword => assigned::is_url_password(text, false).then_some(text.len()),
+            Self::UrlLogin => assigned::is_url_password(text, true).then_some(text.len()),
         };
         length.map(|length| Accepted { length, fact: None })
     }
@@ -53,7 +87,8 @@ impl Validator {
     pub const fn facts(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Number => number::FACTS,
-            Self::Email | Self::Iban | Self::Entropy => &[],
+            Self::GithubToken => GITHUB_VALID,
+            _ => &[],
         }
     }
 }
@@ -69,7 +104,7 @@ fn is_somebody(address: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Validator::{self, Email, Entropy, Iban};
+    use super::Validator::{self, Email, Iban};
 
     fn check(validator: Validator, text: &str, expected: Option<usize>) {
         let found = validator.accept(b"", text.as_bytes()).map(|found| found.length);
@@ -90,12 +125,5 @@ mod tests {
     fn repositories_are_nobody() {
         check(Email, "ada@harbour.test", Some(16));
         check(Email, "git@harbour.test", None);
-    }
-
-    #[test]
-    fn keys_are_random() {
-        check(Entropy, "sk-aB3dE5fG7hI9jK1lM2nO4p", Some(25));
-        check(Entropy, "sk-xxxxxxxxxxxxxxxxxxxxxxxx", None);
-        check(Entropy, "AKIAIOSFODNN7EXAMPLE", None);
     }
 }

@@ -6,6 +6,7 @@ mod budget;
 mod content;
 mod decoding;
 mod lifecycle;
+mod secrets;
 mod streams;
 mod strict;
 mod support;

@@ -216,6 +216,11 @@ impl Active {
         compile_measures(live).map_or_else(|_| Arc::clone(compiled), Arc::new)
     }
 
+    /// Whether any application has a budget.
+    pub(crate) fn has_budgets(&self) -> bool {
+        self.applications.values().any(|app| !app.config.spending.budgets.is_empty())
+    }
+
     /// Whether a key is still known.
     pub(crate) fn has_key(&self, id: ApiKeyId) -> bool {
         self.keys.values().any(|key| key.id == id)

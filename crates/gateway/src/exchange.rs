@@ -33,6 +33,7 @@ use crate::forward::{self, Forwarded};
 use crate::identify;
 use crate::probe::ProbeContext;
 use crate::shared::{InFlight, Shared};
+use crate::spend::room::Room;
 use crate::{fallback, limit, record, reply, stream};
 
 /// Everything known about one request while it runs.
@@ -53,6 +54,10 @@ pub(crate) struct Exchange {
     /// Set when this is the gateway probing itself.
     pub probe: Option<ProbeContext>,
     pub budget: Budget,
+    /// Room held in the budgets of whoever asks.
+    pub room: Option<Room>,
+    /// Whether the body to be sent is not the one received, for a reason that is no cause.
+    pub altered: bool,
     /// Held until the exchange is recorded.
     slots: Vec<OwnedSemaphorePermit>,
     _in_flight: InFlight,
@@ -168,6 +173,8 @@ impl Exchange {
             pass_through: false,
             probe: None,
             budget: Budget::new(0),
+            room: None,
+            altered: false,
             slots: Vec::new(),
             _in_flight: InFlight::new(Arc::clone(&shared)),
             shared,
@@ -194,6 +201,7 @@ impl Exchange {
             return Err(Stop::Answered(answer));
         }
         self.obey_newer_table()?;
+        self.set_aside()?;
         let mut forwarded = forward::forward(self, &parts, body).await?;
         if forwarded.is_stream() {
             return Ok(Delivery::Stream(forwarded));
@@ -615,9 +623,12 @@ impl Exchange {
         }
         let Some(application) = self.application.clone() else { return Ok(()) };
         self.shared.known_responses.remember(&self.record);
-        if record::append(&self.shared, &application.config, &mut self.record).await.is_err()
-            && application.config.record == RecordPolicy::Required
-        {
+        let spent = self.room.take().map(|room| room.spend(&self.record, &application.config));
+        let appended = record::append(&self.shared, &application.config, &mut self.record).await;
+        if let Some(spent) = spent {
+            spent.settle(appended.ok());
+        }
+        if appended.is_err() && application.config.record == RecordPolicy::Required {
             return Err(refused(
                 RefusalReason::Unavailable,
                 "this exchange could not be recorded, and the application requires it; try again later",

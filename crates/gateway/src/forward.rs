@@ -184,11 +184,9 @@ fn failure(error: &OutboundError) -> Failure {
 
 /// The body to send: as received, unless Quell altered it. Notes the digest if so.
 fn outgoing_body(exchange: &mut Exchange, received: Bytes) -> Bytes {
-    let altered = exchange
-        .record
-        .causes
-        .iter()
-        .any(|cause| matches!(cause.outcome, Outcome::Degraded | Outcome::Redacted));
+    let alters = |outcome| matches!(outcome, Outcome::Degraded | Outcome::Redacted);
+    let altered =
+        exchange.altered || exchange.record.causes.iter().any(|cause| alters(cause.outcome));
     let Some(request) = exchange.request.as_ref().filter(|_| altered) else { return received };
     match serde_json::to_vec(&request.body) {
         Ok(bytes) => {

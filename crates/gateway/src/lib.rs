@@ -22,6 +22,7 @@ mod reply;
 pub mod secrets;
 mod server;
 mod shared;
+mod spend;
 mod stream;
 mod sync;
 mod token;
@@ -79,6 +80,7 @@ impl Gateway {
         ids: SharedIds,
     ) -> Result<Self, StartError> {
         let (log, repair, name) = open_log(&options)?;
+        let logs: Vec<String> = (1..=SLOTS_MAX).map(|slot| slot_name(&options, slot)).collect();
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(SharedParts {
             control: UpstreamClient::new(&UpstreamOptions::default())
@@ -95,15 +97,19 @@ impl Gateway {
             log,
         }));
         sync::resume(&shared);
+        spend::keep::restore(&shared, &logs);
         let stop = CancellationToken::new();
         let following = tokio::spawn(sync::follow(Arc::clone(&shared)));
         let probing = tokio::spawn(sync::probe_and_report(Arc::clone(&shared)));
+        let keeping = tokio::spawn(sync::keep_spent(Arc::clone(&shared)));
         let serving = tokio::spawn({
             let (shared, stop) = (Arc::clone(&shared), stop.clone());
             async move {
-                server::serve(shared, listener, stop).await;
+                server::serve(Arc::clone(&shared), listener, stop).await;
                 following.abort();
                 probing.abort();
+                keeping.abort();
+                spend::keep::save(&shared);
             }
         });
         Ok(Self { shared, stop, serving, repair })
@@ -144,15 +150,19 @@ impl Gateway {
     }
 }
 
+fn slot_name(options: &GatewayOptions, slot: u32) -> String {
+    match slot {
+        1 => options.name.clone(),
+        slot => format!("{}.{slot}", options.name),
+    }
+}
+
 /// Opens this gateway's log. While a predecessor of the same name still drains, the newcomer
 /// writes a log of its own beside it: `gw-1`, then `gw-1.2`.
 fn open_log(options: &GatewayOptions) -> Result<(LogWriter, Repair, String), StartError> {
     let lake = options.data_dir.join("lake");
     for slot in 1..=SLOTS_MAX {
-        let name = match slot {
-            1 => options.name.clone(),
-            slot => format!("{}.{slot}", options.name),
-        };
+        let name = slot_name(options, slot);
         let dir = quell_lake::log_dir(&lake, &name);
         match LogWriter::open(&dir, &name, WriterOptions::default()) {
             Ok((log, repair)) => return Ok((log, repair, name)),

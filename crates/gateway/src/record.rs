@@ -62,24 +62,24 @@ pub(crate) fn settle(record: &mut Interaction, status: u16, elapsed: Duration) {
     record.response_chars = chars(&record.response);
 }
 
-/// Hands the record to the log; resolves when the kernel has it.
+/// Hands the record to the log; resolves to its number there when the kernel has it.
 pub(crate) async fn append(
     shared: &Shared,
     application: &Application,
     record: &mut Interaction,
-) -> Result<(), ()> {
+) -> Result<u64, ()> {
     retain(record, application.text);
     let appended = match serde_json::to_vec(record).map_err(|error| error.to_string()) {
         Ok(bytes) => match shared.log.append(bytes) {
-            Ok(appending) => appending.await.map(|_| ()).map_err(|error| error.to_string()),
+            Ok(appending) => appending.await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         },
         Err(error) => Err(error),
     };
     match appended {
-        Ok(()) => {
+        Ok(sequence) => {
             shared.count_recorded();
-            Ok(())
+            Ok(sequence)
         }
         Err(error) => {
             shared.counters.record_failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

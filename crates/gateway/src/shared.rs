@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::active::Active;
 use crate::fallback::Handoffs;
 use crate::probe::Probes;
+use crate::spend::Ledger;
 
 /// Process settings of a gateway.
 #[derive(Debug, Clone)]
@@ -91,6 +92,7 @@ pub(crate) struct Shared {
     /// Where the gateway listens, for its own probes.
     pub address: SocketAddr,
     pub counters: Counters,
+    pub ledger: Ledger,
     /// Connections and streams that a shutdown waits for.
     pub tasks: TaskTracker,
     /// Ends running streams: the gateway has drained for as long as it may.
@@ -135,6 +137,7 @@ impl Shared {
             known_responses: KnownResponses::default(),
             handoffs: Handoffs::default(),
             counters: Counters::default(),
+            ledger: Ledger::default(),
             tasks: TaskTracker::new(),
             cut_streams: CancellationToken::new(),
             probe_now: Notify::new(),

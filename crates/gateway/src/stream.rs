@@ -31,6 +31,7 @@ use crate::forward::{self, Forwarded, UpstreamBody};
 use crate::gate::{Gate, Over};
 use crate::held::HeldFrames;
 use crate::reply;
+use crate::spend::charge::Heard;
 use crate::unescape::{UNESCAPED, Unescaper};
 
 /// Starts the reply and the pump behind it.
@@ -57,6 +58,8 @@ enum End {
     Broken { by: &'static str, refusal: Refusal },
     /// Nobody is listening any more.
     ClientGone,
+    /// The answer passed the room its budgets had.
+    Spent,
 }
 
 struct Pump {
@@ -78,6 +81,8 @@ struct Pump {
     heard: HashMap<String, Sha256>,
     repeats: u32,
     tools_noted: HashSet<String>,
+    /// Tokens that have come, where a budget counts them.
+    tokens: Option<Heard>,
     /// Readers of tool arguments, by field.
     unescapers: HashMap<String, Unescaper>,
 }
@@ -106,6 +111,7 @@ impl Pump {
             heard: HashMap::new(),
             repeats: 0,
             tools_noted: HashSet::new(),
+            tokens: exchange.room.is_some().then(Heard::default),
             unescapers: HashMap::new(),
             exchange,
         }
@@ -165,6 +171,7 @@ impl Pump {
                 Ok(deltas) => deltas,
                 Err(error) => return self.unreadable(&error),
             };
+            self.count_tokens(&deltas)?;
             let deltas = self.own_repeats(deltas);
             let deltas = self.with_unescaped(deltas);
             let inspected: Vec<_> = deltas
@@ -190,6 +197,20 @@ impl Pump {
         self.bound_buffer()?;
         let ready = self.held.take_ready().freeze();
         self.send(ready).await
+    }
+
+    /// Ends an answer that passes what was set aside for it, before the piece that does.
+    fn count_tokens(&mut self, deltas: &[Delta]) -> ControlFlow<End> {
+        let (Some(heard), Some(room)) = (self.tokens.as_mut(), &self.exchange.room) else {
+            return ControlFlow::Continue(());
+        };
+        for delta in deltas.iter().filter(|delta| !delta.repeat) {
+            heard.hear(&delta.field, &delta.text);
+        }
+        if heard.tokens() > room.output() {
+            return ControlFlow::Break(End::Spent);
+        }
+        ControlFlow::Continue(())
     }
 
     /// An answer too long to be buffered is cut, or goes on as a live one, as the application says.

@@ -16,8 +16,8 @@ use quell_outbound::{full_body, read_body};
 use secrecy::ExposeSecret;
 
 use crate::active::{ActivateError, Active};
-use crate::probe;
 use crate::shared::Shared;
+use crate::{probe, spend};
 
 /// Largest snapshot accepted, bytes.
 const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -25,6 +25,8 @@ const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 const POLL_TIMEOUT: Duration = Duration::from_secs(35);
 /// Pause after control could not be reached.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// What was spent is written this often; what is not yet is counted from the log at the start.
+const KEEP_SPENT_EVERY: Duration = Duration::from_secs(2);
 /// Longest time between two reports.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -128,6 +130,17 @@ pub(crate) async fn probe_and_report(shared: Arc<Shared>) {
     }
 }
 
+/// Keeps what was spent.
+pub(crate) async fn keep_spent(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(KEEP_SPENT_EVERY).await;
+        let shared = Arc::clone(&shared);
+        if tokio::task::spawn_blocking(move || spend::keep::save(&shared)).await.is_err() {
+            tracing::error!("keeping what was spent was interrupted");
+        }
+    }
+}
+
 /// Long-polls for a snapshot newer than the one held. `None`: nothing new.
 async fn fetch(shared: &Shared) -> Result<Option<Snapshot>, SyncError> {
     let held = shared.active();
@@ -158,7 +171,7 @@ async fn take(shared: &Arc<Shared>, snapshot: Snapshot) -> Result<(), SyncError>
 }
 
 /// Writes beside, fsyncs, renames, fsyncs the folder.
-fn keep(path: &Path, bytes: &[u8]) -> Result<(), SyncError> {
+pub(crate) fn keep(path: &Path, bytes: &[u8]) -> Result<(), SyncError> {
     let failed = |source| SyncError::Keep { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let beside = path.with_extension("json.new");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::request::ParsedRequest;
 
 /// Least `max_output_tokens` a Responses provider takes.
-const RESPONSES_MIN_TOKENS: u64 = 16;
+pub(crate) const RESPONSES_MIN_TOKENS: u64 = 16;
 
 /// Takes capabilities away as `limits` says, and derives the request's fields again. Returns what was
 /// changed, for the record.
@@ -96,7 +96,7 @@ fn result_text(content: Option<&Value>) -> String {
     }
 }
 
-fn clamp_tokens(
+pub(crate) fn clamp_tokens(
     endpoint: Endpoint,
     body: &mut Map<String, Value>,
     limit: u64,

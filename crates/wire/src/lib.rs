@@ -17,6 +17,7 @@ mod walk;
 pub mod degrade;
 pub mod error;
 pub mod json;
+pub mod output;
 pub mod redact;
 pub mod refusal;
 pub mod reply;
@@ -29,6 +30,7 @@ pub mod tools;
 
 pub use degrade::degrade;
 pub use error::WireError;
+pub use output::{OutputAsked, limit_output, output_asked};
 pub use redact::redact_field;
 pub use refusal::{Refusal, RefusalReason, WireReply, error_frame, error_frame_at, refuse};
 pub use reply::fallback_reply;
@@ -37,7 +39,7 @@ pub use request::{
 };
 pub use response::{ParsedResponse, parse_response};
 pub use sse::{Frame, SseParser};
-pub use stream::{Delta, StreamReader, rewrite};
+pub use stream::{Delta, StreamReader, length_end, rewrite};
 pub use surface::endpoint_for;
 pub use tools::remove_tools;
 pub use walk::{DECODED, KEYS, MAX_FIELDS, is_derived};

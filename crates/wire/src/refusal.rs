@@ -30,6 +30,8 @@ pub enum RefusalReason {
     Unprocessable,
     /// 429: too many requests at once or over time.
     RateLimited,
+    /// 429: a budget is spent.
+    BudgetSpent,
     /// 431: the request's headers are larger than allowed.
     HeadersTooLarge,
     /// 500: Quell failed.
@@ -48,7 +50,7 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every reason.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::Unauthorized,
         Self::Blocked,
@@ -59,6 +61,7 @@ impl RefusalReason {
         Self::UnsupportedMedia,
         Self::Unprocessable,
         Self::RateLimited,
+        Self::BudgetSpent,
         Self::HeadersTooLarge,
         Self::Internal,
         Self::Upstream,
@@ -96,6 +99,9 @@ impl RefusalReason {
             }
             Self::RateLimited => {
                 (429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error")
+            }
+            Self::BudgetSpent => {
+                (429, "insufficient_quota", "insufficient_quota", "rate_limit_error")
             }
             Self::HeadersTooLarge => {
                 (431, "invalid_request_error", "headers_too_large", "invalid_request_error")

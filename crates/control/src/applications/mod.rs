@@ -6,6 +6,7 @@ mod upstreams;
 pub use keys::{NewKey, NewKeyReceipt};
 
 use quell_domain::application::{Application, UserToken};
+use quell_domain::budget::{SpendBudget, Spending};
 use quell_domain::streaming::Streaming;
 use quell_domain::{AccessRole, Measure, MeasureState};
 use quell_response::policy;
@@ -18,6 +19,9 @@ use crate::refused::Refused;
 
 /// Most applications.
 const APPLICATIONS_MAX: usize = 1_000;
+/// Most budgets and prices of one application.
+const BUDGETS_MAX: usize = 32;
+const PRICES_MAX: usize = 500;
 /// Longest text of a setting people write, bytes.
 const TEXT_MAX: usize = 4_000;
 
@@ -122,6 +126,7 @@ fn check(application: &Application) -> Result<(), Refused> {
     }
     check_user_token(application)?;
     check_stream(&application.stream)?;
+    check_spending(&application.spending)?;
     policy::check(&application.policy)
         .map_err(|fault| Refused::invalid("application.policy", fault.to_string()))
 }
@@ -150,6 +155,25 @@ fn check_stream(stream: &Streaming) -> Result<(), Refused> {
             bytes.end()
         ),
     ))
+}
+
+fn check_spending(spending: &Spending) -> Result<(), Refused> {
+    let refuse = |message: String| Err(Refused::invalid("application.spending", message));
+    if spending.budgets.len() > BUDGETS_MAX || spending.prices.len() > PRICES_MAX {
+        return refuse(format!("at most {BUDGETS_MAX} budgets and {PRICES_MAX} prices"));
+    }
+    let empty = |budget: &&SpendBudget| budget.tokens.is_none() && budget.cost_micros.is_none();
+    if let Some(budget) = spending.budgets.iter().find(empty) {
+        return refuse(format!("{} needs an amount: tokens or cost_micros", budget.name()));
+    }
+    let costs = spending.budgets.iter().any(|budget| budget.cost_micros.is_some());
+    if costs && spending.prices.is_empty() {
+        return refuse("a budget in money needs prices, e.g. --price 'gpt-4o*=2.50/10'".into());
+    }
+    if spending.reserve_tokens == 0 {
+        return refuse("reserve_tokens is at least 1".into());
+    }
+    Ok(())
 }
 
 async fn check_upstreams(read: &mut Read, application: &Application) -> Result<(), Refused> {

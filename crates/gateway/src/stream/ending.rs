@@ -12,6 +12,7 @@ use quell_wire::{Refusal, RefusalReason};
 
 use super::{End, Pump};
 use crate::exchange::Stop;
+use crate::spend::room::Room;
 use crate::{record, reply};
 
 /// How long a client may take to read the last bytes of a stream.
@@ -20,14 +21,14 @@ const LAST_BYTES: Duration = Duration::from_secs(10);
 impl Pump {
     /// Settles and records, then lets the last bytes leave.
     pub(super) async fn end(mut self, mut end: End) {
-        if matches!(end, End::Done)
+        if matches!(end, End::Done | End::Spent)
             && let ControlFlow::Break(worse) = self.inspect(StreamInspection::finish)
         {
             end = worse;
         }
         let summary = self.reader.summary();
         record::note_response(&mut self.exchange.record, &summary);
-        if matches!(end, End::Done)
+        if matches!(end, End::Done | End::Spent)
             && let ControlFlow::Break(worse) = self.judge_buffered()
         {
             end = worse;
@@ -45,6 +46,7 @@ impl Pump {
                 self.held.release_all();
                 self.held.take_ready().freeze()
             }
+            End::Spent => self.spent(),
             End::Cut { cause, at } => self.cut(cause, at),
             End::Broken { by, refusal } => self.broken(by, &refusal),
             End::ClientGone => {
@@ -64,6 +66,17 @@ impl Pump {
             // A client that left or stopped reading has its record; the bytes need not arrive.
             let _late = tokio::time::timeout(LAST_BYTES, self.client.send(last)).await;
         }
+    }
+
+    /// What may still leave, and the end a provider's own length limit would have made.
+    fn spent(&mut self) -> Bytes {
+        self.held.release_all();
+        let mut last = self.held.take_ready();
+        let by = self.exchange.note_passed_budget();
+        self.note_cut(&by, 0);
+        let tokens = self.exchange.room.as_ref().map_or(0, Room::output);
+        last.extend_from_slice(&quell_wire::length_end(&self.reader, tokens));
+        last.freeze()
     }
 
     /// A buffered answer that has come to its end is judged once more, as one that is not streamed.

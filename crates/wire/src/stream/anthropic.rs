@@ -17,6 +17,11 @@ pub(super) fn read(pieces: &mut Pieces<'_>, event: &Map<String, Value>) -> Resul
     }
     pieces.reader.heading(event);
     let index = number(event, "index");
+    match text(event, "type") {
+        "content_block_start" => pieces.reader.open_block = Some(index),
+        "content_block_stop" => pieces.reader.open_block = None,
+        _ => {}
+    }
     for (key, value) in event {
         match (key.as_str(), value) {
             ("message", Value::Object(message)) => self::message(pieces, message)?,

@@ -4,6 +4,7 @@
 //! of both kinds point to the same place.
 
 mod anthropic;
+mod close;
 mod openai;
 mod responses;
 mod rewrite;
@@ -19,6 +20,7 @@ use crate::response::{self, Logprobs, ParsedResponse};
 use crate::sse::Frame;
 use crate::walk::{DECODED, Voice, Walk};
 
+pub use close::length_end;
 pub use rewrite::rewrite;
 
 /// Most parallel texts of one stream.
@@ -52,6 +54,8 @@ pub struct StreamReader {
     calls: BTreeMap<(u64, u64), Call>,
     citations: HashMap<u64, u64>,
     sequence: u64,
+    /// The content block of a message that has begun and not ended.
+    open_block: Option<u64>,
 }
 
 /// A tool call as far as it is known, and the channel of its arguments.
@@ -90,6 +94,7 @@ impl StreamReader {
             calls: BTreeMap::new(),
             citations: HashMap::new(),
             sequence: 0,
+            open_block: None,
         }
     }
 

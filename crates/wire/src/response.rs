@@ -60,7 +60,7 @@ pub fn interpret(endpoint: Endpoint, body: &Value) -> Result<ParsedResponse, Wir
     }
     walk.check()?;
     parsed.fields = walk.fields;
-    parsed.not_evaluated = walk.not_evaluated;
+    parsed.not_evaluated.extend(walk.not_evaluated);
     Ok(parsed)
 }
 
@@ -91,6 +91,16 @@ const ECHO: &[&str] = &[
     "user",
 ];
 
+/// Whether a string in `value` is more than a name or id.
+fn has_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !crate::keys::is_identifier(text),
+        Value::Array(items) => items.iter().any(has_text),
+        Value::Object(members) => members.values().any(has_text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 fn body_member(
     walk: &mut Walk,
     parsed: &mut ParsedResponse,
@@ -101,7 +111,12 @@ fn body_member(
     let model = Voice::new(Role::Assistant, "content");
     match (endpoint, key) {
         (_, "id" | "model" | "object" | "system_fingerprint" | "usage") => {}
-        (Endpoint::Responses, key) if ECHO.binary_search(&key).is_ok() => {}
+        (Endpoint::Responses, key) if ECHO.binary_search(&key).is_ok() => {
+            // Judged in the request; that it is the same here is the provider's word.
+            if has_text(value) {
+                walk.skip("echo");
+            }
+        }
         (_, "error") => walk.free(value, ERROR),
         (Endpoint::ChatCompletions | Endpoint::Completions, "choices") => {
             return choices(walk, parsed, value);
@@ -157,6 +172,7 @@ fn choices(walk: &mut Walk, parsed: &mut ParsedResponse, value: &Value) -> Resul
         })?;
     }
     parsed.logprobs = logprobs.value();
+    parsed.not_evaluated.extend(logprobs.unjudged());
     Ok(())
 }
 
@@ -174,6 +190,13 @@ impl Logprobs {
         if self.bytes <= MAX_LOGPROBS {
             self.kept.push(more.clone());
         }
+    }
+
+    /// Log-probabilities spell the answer once more, and what it might have been instead, token
+    /// by token. That text is not judged; where the answer is redacted they are left out.
+    pub(crate) fn unjudged(&self) -> Option<NotEvaluated> {
+        let missing = || NotEvaluated { reason: "logprobs".into(), field: String::new() };
+        (self.bytes > 0).then(missing)
     }
 
     /// What was kept; where that is not all, the last entry says so.
@@ -233,6 +256,7 @@ fn items(walk: &Walk, parsed: &mut ParsedResponse, value: &Value) -> Result<(), 
         }
     }
     parsed.logprobs = logprobs.value();
+    parsed.not_evaluated.extend(logprobs.unjudged());
     Ok(())
 }
 

@@ -23,6 +23,24 @@ pub(crate) const PIECES: [&str; 2] = ["violet he", "ron 77"];
 pub(crate) const SURFACES: [&str; 5] =
     ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/embeddings"];
 
+/// Where the matrix is published.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mediation.md");
+
+const HEAD: &str = "# What the gateway sees
+
+A contained text was planted in every place where text can stand, one request or answer at a time, through the
+gateway's real data path with `stream.mode = \"live\"`. `blocked`: refused, nothing of it was forwarded or delivered.
+`cut`: the stream ended before its first character. `not_evaluated(…)`: passed, and the record names what was not
+judged. There is no other result: a cell in which the text passes in silence fails the test that writes this page,
+
+```console
+$ QUELL_WRITE_DOCS=1 cargo test -p quell-gateway --test it no_cell_of_the_matrix_is_silent
+```
+
+| endpoint | direction | form | place | result |
+|---|---|---|---|---|
+";
+
 /// One place where text can stand, and a body or stream that has the planted text there.
 pub(crate) struct Row<T> {
     pub(crate) place: &'static str,
@@ -193,10 +211,8 @@ fn table(cells: &[Cell], records: &HashMap<String, Interaction>) -> (String, Vec
         let form = if cell.stream { "stream" } else { "whole" };
         let verdict = records.get(&cell.interaction).and_then(|record| cell.verdict(record));
         let shown = verdict.as_deref().unwrap_or("SILENT");
-        let line = format!(
-            "{:<21} {:<6} {:<6} {:<40} {shown}",
-            cell.path, cell.direction, form, cell.place
-        );
+        let line =
+            format!("| `{}` | {} | {form} | {} | {shown} |", cell.path, cell.direction, cell.place);
         writeln!(lines, "{line}").unwrap();
         if verdict.is_none() {
             silent.push(line);
@@ -221,5 +237,14 @@ async fn no_cell_of_the_matrix_is_silent() {
         records.into_iter().map(|record| (record.id.to_string(), record)).collect();
     let (table, silent) = table(&cells, &records);
     println!("{table}{} cells", cells.len());
+    let page = format!("{HEAD}{table}\n{} cells.\n", cells.len());
+    if std::env::var_os("QUELL_WRITE_DOCS").is_some() {
+        std::fs::write(PAGE, &page).unwrap();
+    }
     assert!(silent.is_empty(), "{} silent cells:\n{}", silent.len(), silent.join("\n"));
+    let kept = std::fs::read_to_string(PAGE).unwrap_or_default();
+    assert!(
+        kept == page,
+        "docs/mediation.md is out of date: run this test with QUELL_WRITE_DOCS=1"
+    );
 }

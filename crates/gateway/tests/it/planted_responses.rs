@@ -100,6 +100,13 @@ fn chat() -> Vec<Row<Value>> {
                 json!({"role": "assistant", "content": null, "audio": {"id": "a", "data": BASE64_STANDARD.encode(PLANTED), "transcript": "x"}}),
             ),
         ),
+        unreadable(
+            "log-probabilities",
+            body(&[
+                json!({"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop",
+                       "logprobs": {"content": [{"token": "@", "logprob": -0.1, "top_logprobs": [{"token": "@", "logprob": -3.0}]}]}}),
+            ]),
+        ),
         text(
             "unheard-of member",
             one(json!({"role": "assistant", "content": "x", "novel": {"deep": ["@"]}})),
@@ -114,6 +121,12 @@ fn completions() -> Vec<Row<Value>> {
         text(
             "second choice",
             body(json!([{"index": 0, "text": "fine"}, {"index": 1, "text": "@"}])),
+        ),
+        unreadable(
+            "log-probabilities",
+            body(
+                json!([{"index": 0, "text": "x", "logprobs": {"tokens": ["@"], "token_logprobs": [-0.1]}}]),
+            ),
         ),
     ]
 }
@@ -209,8 +222,27 @@ fn responses() -> Vec<Row<Value>> {
                 json!({"type": "image_generation_call", "result": BASE64_STANDARD.encode(PLANTED), "status": "completed"}),
             ),
         ),
+        unreadable(
+            "log-probabilities",
+            said(
+                json!({"type": "output_text", "text": "x", "annotations": [], "logprobs": [{"token": "@", "logprob": -0.1, "bytes": [], "top_logprobs": []}]}),
+            ),
+        ),
+        unreadable("echo of the instructions", echoing("instructions", json!("@"))),
+        unreadable("echo of the metadata", echoing("metadata", json!({"note": "@"}))),
+        unreadable(
+            "echo of the tools",
+            echoing("tools", json!([{"type": "function", "name": "f", "description": "@"}])),
+        ),
         text("unheard-of item", one(json!({"type": "novel", "payload": ["x", {"y": "@"}]}))),
     ]
+}
+
+/// A Responses object that gives back `value` as the `key` of the request.
+fn echoing(key: &str, value: Value) -> Value {
+    let mut body = response("completed", &json!([]));
+    body[key] = value;
+    body
 }
 
 fn data(event: &Value) -> String {
@@ -245,6 +277,15 @@ fn chat_streams() -> Vec<Row<Vec<String>>> {
         chat_stream(&[begun.clone()].into_iter().chain(pieces).collect::<Vec<_>>())
     };
     vec![
+        unreadable(
+            "log-probabilities",
+            vec![
+                data(&json!({"choices": [{"index": 0, "delta": {"content": "x"},
+                    "logprobs": {"content": [{"token": PLANTED, "logprob": -0.1, "top_logprobs": []}]}}]})),
+                data(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})),
+                "data: [DONE]\n\n".to_owned(),
+            ],
+        ),
         text(
             "second choice",
             chat_stream(&PIECES.map(|piece| json!({"choice": 1, "delta": {"content": piece}}))),

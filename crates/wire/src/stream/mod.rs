@@ -139,6 +139,7 @@ impl StreamReader {
         let mut parsed = self.head.clone();
         parsed.fields = self.fields();
         parsed.logprobs = self.logprobs.value();
+        parsed.not_evaluated.extend(self.logprobs.unjudged());
         if !self.finish.is_empty() {
             parsed.finish_reasons = self.finish.values().cloned().collect();
         }

@@ -19,7 +19,12 @@ const WEIGHTS: &[(&str, Family, f32)] = &[
     ("secret.", Family::Secrets, 0.95),
     ("credential.", Family::Secrets, 0.80),
     ("output.canary", Family::Leak, 0.99),
+    ("output.encoded_canary", Family::Leak, 0.95),
+    ("output.encoded_secret", Family::Secrets, 0.90),
+    ("output.encoded_identifier", Family::Identifiers, 0.80),
+    ("output.system_secret", Family::Leak, 0.95),
     ("output.system_prompt_echo", Family::Leak, 0.90),
+    ("output.system_prompt_encoded", Family::Leak, 0.90),
 ];
 
 /// The scores that `facts` amount to.

@@ -7,9 +7,9 @@ use quell_domain::interaction::{Cause, NotEvaluated, Outcome, Role, TextField};
 use quell_domain::rule::{Direction, RuleEffect, RuleMode};
 use quell_domain::signal::Signal;
 
-use crate::analyzers::echo::{Echo, Shingles};
-use crate::analyzers::repetition::Repetition;
-use crate::analyzers::{sizes, tools};
+use crate::analyzers::answer::Answer;
+use crate::analyzers::echo::Known;
+use crate::analyzers::{sizes, system_secret, tools};
 use crate::budget::Budget;
 use crate::cache::FieldCache;
 use crate::conversation::ConversationModel;
@@ -172,27 +172,32 @@ impl RuleSet {
             }
         }
         run.judge.speaker(Role::Assistant);
-        let canaries = canary_patterns(self, ctx.canaries);
-        let shingles = Shingles::of(ctx.system_text);
+        let canaries = planted_patterns(self, ctx);
+        let known = Known::of(ctx.system_text);
         let sets = [&self.output, extra, &canaries];
         for field in fields {
-            let found = read_output(&sets, &shingles, field, budget);
+            let found = read_output(&sets, &known, field, budget);
             run.take(field, &found);
         }
         run.finish(self, budget)
     }
 }
 
-/// Patterns of the strings that must not leave.
-pub(crate) fn canary_patterns(rules: &RuleSet, canaries: &[String]) -> PatternSet {
-    let fact = "output.canary";
-    PatternSet::literals(fact, canaries, rules.acts_on_output(fact)).unwrap_or_default()
+/// Patterns of the strings that must not leave: planted ones, and secrets the system text names.
+pub(crate) fn planted_patterns(rules: &RuleSet, ctx: &Context<'_>) -> PatternSet {
+    let mut texts: Vec<(&str, String)> =
+        ctx.canaries.iter().map(|canary| ("output.canary", canary.clone())).collect();
+    for secret in system_secret::of(ctx.system_text) {
+        let spelt = system_secret::spelt(&secret);
+        texts.extend(spelt.into_iter().chain([secret]).map(|text| ("output.system_secret", text)));
+    }
+    PatternSet::literals(&texts, |fact| rules.acts_on_output(fact)).unwrap_or_default()
 }
 
 /// What one field of an answer says.
 fn read_output(
     sets: &[&PatternSet],
-    shingles: &Shingles,
+    known: &Known,
     field: &TextField,
     budget: &mut Budget,
 ) -> FieldFindings {
@@ -201,14 +206,12 @@ fn read_output(
     found.take(scanner.push(sets, &field.text, budget));
     found.take(scanner.finish(sets, budget));
     found.crowded = scanner.crowded();
-    if budget.spend(2 * field.text.len()) {
-        let mut raised = Vec::new();
-        Repetition::default().push(&field.text, 0, &mut raised);
-        let mut echo = Echo::new(shingles.clone());
-        echo.push(&field.text, 0, &mut raised);
-        echo.finish(&mut raised);
-        found.raise(raised);
-    }
+    let mut raised = Vec::new();
+    let mut answer = Answer::new(known);
+    answer.push(sets, &field.text, 0, budget, &mut raised);
+    answer.finish(sets, budget, &mut raised);
+    found.raise(raised);
+    found.scores.leak = answer.leak();
     found
 }
 

@@ -12,13 +12,13 @@ use quell_domain::interaction::{NotEvaluated, Role};
 use quell_domain::rule::Direction;
 use quell_domain::signal::Signal;
 
-use crate::analyzers::echo::{Echo, Shingles};
-use crate::analyzers::repetition::Repetition;
+use crate::analyzers::answer::Answer;
+use crate::analyzers::echo::Known as SystemText;
 use crate::analyzers::{Raised, sizes, tools};
 use crate::budget::Budget;
 use crate::disclosure;
 use crate::event::Context;
-use crate::inspect::{Redaction, canary_patterns};
+use crate::inspect::{Redaction, planted_patterns};
 use crate::judge::{FactAt, Judge};
 use crate::patterns::{Hit, PatternSet, Scanner, Subject};
 use crate::rules::RuleSet;
@@ -62,7 +62,8 @@ pub struct StreamInspection {
     rules: Arc<RuleSet>,
     extra: Arc<PatternSet>,
     canaries: PatternSet,
-    shingles: Shingles,
+    system: SystemText,
+    leak: f32,
     tools_offered: Vec<String>,
     budget: Budget,
     judge: Judge,
@@ -76,8 +77,7 @@ pub struct StreamInspection {
 #[derive(Debug)]
 struct Field {
     scanner: Scanner,
-    echo: Echo,
-    repetition: Repetition,
+    answer: Answer,
     released: usize,
     /// Bytes that have left, where the caller keeps text back of its own accord.
     left: usize,
@@ -117,8 +117,9 @@ impl RuleSet {
         StreamInspection {
             rules: Arc::clone(self),
             extra,
-            canaries: canary_patterns(self, ctx.canaries),
-            shingles: Shingles::of(ctx.system_text),
+            canaries: planted_patterns(self, ctx),
+            system: SystemText::of(ctx.system_text),
+            leak: 0.0,
             tools_offered: ctx.tools_offered.to_vec(),
             budget,
             judge,
@@ -148,12 +149,10 @@ impl StreamInspection {
         let at = state.scanner.end();
         let mut known = self.sizes(at, text);
         let mut raised = Vec::new();
-        if self.budget.spend(2 * text.len()) {
-            state.echo.push(text, at, &mut raised);
-            state.repetition.push(text, at, &mut raised);
-        }
         let (rules, extra) = (Arc::clone(&self.rules), Arc::clone(&self.extra));
         let sets = [&rules.output, &*extra, &self.canaries];
+        state.answer.push(&sets, text, at, &mut self.budget, &mut raised);
+        self.leak = self.leak.max(state.answer.leak());
         let hits = state.scanner.push(&sets, text, &mut self.budget);
         known.extend(raised.into_iter().map(Known::from));
         known.extend(hits.into_iter().map(Known::from));
@@ -239,7 +238,8 @@ impl StreamInspection {
 
     /// How sure the judgement is so far.
     pub fn scores(&self) -> Scores {
-        disclosure::scores(self.judge.facts().iter().map(String::as_str))
+        let by_fact = disclosure::scores(self.judge.facts().iter().map(String::as_str));
+        by_fact.max(Scores { leak: self.leak, ..Scores::default() })
     }
 
     fn finish_one(&mut self, field: &str, step: &mut StreamStep) {
@@ -250,9 +250,10 @@ impl StreamInspection {
         if !state.finished {
             state.finished = true;
             let mut raised = Vec::new();
-            state.echo.finish(&mut raised);
             let (rules, extra) = (Arc::clone(&self.rules), Arc::clone(&self.extra));
             let sets = [&rules.output, &*extra, &self.canaries];
+            state.answer.finish(&sets, &mut self.budget, &mut raised);
+            self.leak = self.leak.max(state.answer.leak());
             let hits = state.scanner.finish(&sets, &mut self.budget);
             let end = state.scanner.end();
             let known = raised
@@ -273,8 +274,7 @@ impl StreamInspection {
                 Role::Assistant,
                 Direction::Output,
             ),
-            echo: Echo::new(self.shingles.clone()),
-            repetition: Repetition::default(),
+            answer: Answer::new(&self.system),
             released: 0,
             left: 0,
             open: Vec::new(),

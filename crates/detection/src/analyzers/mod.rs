@@ -1,9 +1,13 @@
 //! What can be said about text and exchanges without a pattern: each analyzer states facts.
 
+pub(crate) mod answer;
 pub(crate) mod echo;
+pub(crate) mod reencoded;
 pub(crate) mod repetition;
 pub(crate) mod sizes;
+pub(crate) mod system_secret;
 pub(crate) mod tools;
+pub(crate) mod words;
 
 /// A fact stated by an analyzer about a stretch of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +52,14 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("encoded.variation_selectors", "text in the numbers of invisible variation selectors"),
     ("encoded.zero_width", "invisible characters inside words"),
     ("output.canary", "a planted string of the application leaves"),
+    ("output.encoded_canary", "a planted string or a secret of the system text leaves encoded"),
+    ("output.encoded_identifier", "an identifier of a person or account leaves encoded"),
+    ("output.encoded_secret", "a key or token leaves encoded"),
     ("output.system_prompt_echo", "a long passage of the system text leaves, word for word"),
+    ("output.system_prompt_encoded", "a long passage of the system text leaves encoded"),
+    ("output.system_prompt_fragment", "eleven words of the system text in a row leave"),
+    ("output.system_prompt_reworded", "the answer uses most of the system text's long words"),
+    ("output.system_secret", "a password or code of the system text leaves"),
     ("parameters.choices.gt_8", "more than 8 answers were asked for"),
     ("parameters.max_tokens.gt_16k", "more than 16,000 output tokens were asked for"),
     ("text.repetition", "one word or character repeated hundreds of times"),

@@ -153,11 +153,14 @@ impl PatternSet {
         Self::build(specs, |_| true, &mut Matchers::default())
     }
 
-    /// Literals that must not leave, such as canaries.
-    pub(crate) fn literals(fact: &str, texts: &[String], held: bool) -> Result<Self, PatternError> {
-        let usable = texts.iter().filter(|text| !fold(text).trim().is_empty());
-        let specs = usable.map(|text| PatternSpec::literal(fact, fact, text)).collect();
-        Self::compile_holding(specs, |_| held)
+    /// Literals that must not leave, such as canaries: facts and texts; held where `acts` says so.
+    pub(crate) fn literals(
+        texts: &[(&str, String)],
+        acts: impl Fn(&str) -> bool,
+    ) -> Result<Self, PatternError> {
+        let usable = texts.iter().filter(|(_, text)| !fold(text).trim().is_empty());
+        let specs = usable.map(|(fact, text)| PatternSpec::literal(fact, fact, text)).collect();
+        Self::compile_holding(specs, |spec| acts(&spec.fact))
     }
 
     /// Tells sets apart; 0 for the empty set.

@@ -1,0 +1,62 @@
+//! Every analyzer that reads an answer, as one: whole answers and streams use the same.
+
+use super::Raised;
+use super::echo::{Echo, Known};
+use super::reencoded::Reencoded;
+use super::repetition::Repetition;
+use crate::budget::Budget;
+use crate::patterns::PatternSet;
+
+/// Passes over the text that the analyzers cost, those that decode apart.
+const PASSES: usize = 3;
+
+/// The state of all of them in one field.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    echo: Echo,
+    reencoded: Reencoded,
+    repetition: Repetition,
+}
+
+impl Answer {
+    /// Analyzers of an answer under the system text of `known`.
+    pub(crate) fn new(known: &Known) -> Self {
+        Self {
+            echo: Echo::new(known.clone()),
+            reencoded: Reencoded::new(known.clone()),
+            repetition: Repetition::default(),
+        }
+    }
+
+    /// Looks at text that stands at `at`. `sets` are the patterns of the answer.
+    pub(crate) fn push(
+        &mut self,
+        sets: &[&PatternSet],
+        text: &str,
+        at: usize,
+        budget: &mut Budget,
+        out: &mut Vec<Raised>,
+    ) {
+        if budget.spend(PASSES * text.len()) {
+            self.echo.push(text, at, out);
+            self.repetition.push(text, at, out);
+            self.reencoded.push(sets, text, at, budget, out);
+        }
+    }
+
+    /// The field is over.
+    pub(crate) fn finish(
+        &mut self,
+        sets: &[&PatternSet],
+        budget: &mut Budget,
+        out: &mut Vec<Raised>,
+    ) {
+        self.echo.finish(out);
+        self.reencoded.finish(sets, budget, out);
+    }
+
+    /// How sure it is that the system text leaves.
+    pub(crate) fn leak(&self) -> f32 {
+        self.echo.score().max(self.reencoded.score())
+    }
+}

@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = files![
     "patterns/identifiers.yaml",
     "patterns/injection.yaml",
     "patterns/jailbreak.yaml",
+    "patterns/output-toxicity.yaml",
     "patterns/output.yaml",
     "patterns/secrets-ai.yaml",
     "patterns/secrets-cloud.yaml",
@@ -33,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "rules/indirect.yaml",
     "rules/injection.yaml",
     "rules/jailbreak.yaml",
+    "rules/output.yaml",
     "rules/tools.yaml",
 ];
 

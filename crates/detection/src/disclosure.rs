@@ -15,6 +15,7 @@ const WEIGHTS: &[(&str, Family, f32)] = &[
     ("identifier.email", Family::Identifiers, 0.60),
     ("identifier.phone", Family::Identifiers, 0.60),
     ("identifier.ip", Family::Identifiers, 0.55),
+    ("identifier.mac", Family::Identifiers, 0.55),
     ("identifier.", Family::Identifiers, 0.90),
     ("secret.", Family::Secrets, 0.95),
     ("credential.", Family::Secrets, 0.80),

@@ -10,6 +10,7 @@ use quell_domain::rule::Direction;
 
 use crate::analyzers::Raised;
 use crate::analyzers::repetition::Repetition;
+use crate::analyzers::tokens::Tokens;
 use crate::budget::Budget;
 use crate::cache::FieldCache;
 use crate::decode::{View, decode};
@@ -107,9 +108,12 @@ impl RuleSet {
         found.take(scanner.push(&sets, text, budget));
         found.take(scanner.finish(&sets, budget));
         found.crowded = scanner.crowded();
-        if role != Role::System && budget.spend(text.len()) {
+        if role != Role::System && budget.spend(2 * text.len()) {
             let mut raised = Vec::new();
             Repetition::default().push(text, 0, &mut raised);
+            let mut tokens = Tokens::default();
+            tokens.push(text, 0, &mut raised);
+            tokens.finish(text.len(), &mut raised);
             found.raise(raised);
             read_encoded(&sets, role, text, budget, &mut found);
         }

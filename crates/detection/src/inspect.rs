@@ -176,7 +176,7 @@ impl RuleSet {
         let known = Known::of(ctx.system_text);
         let sets = [&self.output, extra, &canaries];
         for field in fields {
-            let found = read_output(&sets, &known, field, budget);
+            let found = read_output(&sets, Answer::new(&known, request_facts), field, budget);
             run.take(field, &found);
         }
         run.finish(self, budget)
@@ -197,7 +197,7 @@ pub(crate) fn planted_patterns(rules: &RuleSet, ctx: &Context<'_>) -> PatternSet
 /// What one field of an answer says.
 fn read_output(
     sets: &[&PatternSet],
-    known: &Known,
+    mut answer: Answer,
     field: &TextField,
     budget: &mut Budget,
 ) -> FieldFindings {
@@ -207,7 +207,6 @@ fn read_output(
     found.take(scanner.finish(sets, budget));
     found.crowded = scanner.crowded();
     let mut raised = Vec::new();
-    let mut answer = Answer::new(known);
     answer.push(sets, &field.text, 0, budget, &mut raised);
     answer.finish(sets, budget, &mut raised);
     found.raise(raised);

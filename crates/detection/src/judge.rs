@@ -59,6 +59,11 @@ impl Judge {
         }
     }
 
+    /// What was stated about the request.
+    pub(crate) fn request_facts(&self) -> &[String] {
+        &self.request_facts
+    }
+
     /// Makes sure a speaker is judged even without facts of its own.
     pub(crate) fn speaker(&mut self, role: Role) {
         self.by_role.entry(role.as_str()).or_insert_with(|| (role, BTreeSet::new()));

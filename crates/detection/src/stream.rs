@@ -274,7 +274,7 @@ impl StreamInspection {
                 Role::Assistant,
                 Direction::Output,
             ),
-            answer: Answer::new(&self.system),
+            answer: Answer::new(&self.system, self.judge.request_facts()),
             released: 0,
             left: 0,
             open: Vec::new(),

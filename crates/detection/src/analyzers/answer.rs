@@ -2,13 +2,17 @@
 
 use super::Raised;
 use super::echo::{Echo, Known};
+use super::language::Language;
+use super::loops::Loops;
 use super::reencoded::Reencoded;
+use super::refusal::Refusal;
 use super::repetition::Repetition;
+use super::tokens::Tokens;
 use crate::budget::Budget;
 use crate::patterns::PatternSet;
 
 /// Passes over the text that the analyzers cost, those that decode apart.
-const PASSES: usize = 3;
+const PASSES: usize = 5;
 
 /// The state of all of them in one field.
 #[derive(Debug)]
@@ -16,15 +20,26 @@ pub(crate) struct Answer {
     echo: Echo,
     reencoded: Reencoded,
     repetition: Repetition,
+    loops: Loops,
+    language: Language,
+    refusal: Refusal,
+    tokens: Tokens,
+    end: usize,
 }
 
 impl Answer {
-    /// Analyzers of an answer under the system text of `known`.
-    pub(crate) fn new(known: &Known) -> Self {
+    /// Analyzers of an answer under the system text of `known`, to a request of which `request` was
+    /// stated.
+    pub(crate) fn new(known: &Known, request: &[String]) -> Self {
         Self {
             echo: Echo::new(known.clone()),
             reencoded: Reencoded::new(known.clone()),
             repetition: Repetition::default(),
+            loops: Loops::default(),
+            language: Language::default(),
+            refusal: Refusal::new(request),
+            tokens: Tokens::default(),
+            end: 0,
         }
     }
 
@@ -40,6 +55,11 @@ impl Answer {
         if budget.spend(PASSES * text.len()) {
             self.echo.push(text, at, out);
             self.repetition.push(text, at, out);
+            self.loops.push(text, at, out);
+            self.language.push(text, at, out);
+            self.refusal.push(text, at, out);
+            self.tokens.push(text, at, out);
+            self.end = at + text.len();
             self.reencoded.push(sets, text, at, budget, out);
         }
     }
@@ -52,6 +72,8 @@ impl Answer {
         out: &mut Vec<Raised>,
     ) {
         self.echo.finish(out);
+        self.refusal.finish(out);
+        self.tokens.finish(self.end, out);
         self.reencoded.finish(sets, budget, out);
     }
 

@@ -2,10 +2,14 @@
 
 pub(crate) mod answer;
 pub(crate) mod echo;
+pub(crate) mod language;
+pub(crate) mod loops;
 pub(crate) mod reencoded;
+pub(crate) mod refusal;
 pub(crate) mod repetition;
 pub(crate) mod sizes;
 pub(crate) mod system_secret;
+pub(crate) mod tokens;
 pub(crate) mod tools;
 pub(crate) mod words;
 
@@ -52,9 +56,26 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("encoded.variation_selectors", "text in the numbers of invisible variation selectors"),
     ("encoded.zero_width", "invisible characters inside words"),
     ("output.canary", "a planted string of the application leaves"),
+    (
+        "identifier.crypto_address",
+        "an address of a crypto currency, its checksum valid where it has one",
+    ),
+    ("identifier.document", "a passport or licence number with letters, named as one"),
+    ("identifier.es_nie", "a Spanish number of a foreigner with its letter"),
+    ("identifier.in_pan", "an Indian PAN"),
+    ("identifier.it_codice_fiscale", "an Italian codice fiscale with its check letter"),
+    ("identifier.mac", "a hardware address"),
+    ("identifier.mx_curp", "a Mexican CURP with its check digit"),
+    ("identifier.sg_nric", "a Singaporean NRIC or FIN with its check letter"),
+    ("identifier.uk_nino", "a British National Insurance number"),
+    ("identifier.vin", "a vehicle identification number with its check digit"),
     ("output.encoded_canary", "a planted string or a secret of the system text leaves encoded"),
     ("output.encoded_identifier", "an identifier of a person or account leaves encoded"),
     ("output.encoded_secret", "a key or token leaves encoded"),
+    ("output.compliance_after_harm", "a long answer without refusal to a request found harmful"),
+    ("output.loop", "eighty words in a row that stood in the answer before"),
+    ("output.refusal", "the answer begins by declining"),
+    ("output.script_switch", "the answer changes its script half-way"),
     ("output.system_prompt_echo", "a long passage of the system text leaves, word for word"),
     ("output.system_prompt_encoded", "a long passage of the system text leaves encoded"),
     ("output.system_prompt_fragment", "eleven words of the system text in a row leave"),

@@ -5,6 +5,7 @@ mod assigned;
 mod bank;
 mod context;
 mod key;
+pub(crate) mod lettered;
 mod national;
 mod number;
 mod phone;

@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = files![
     "patterns/secrets-monitoring.yaml",
     "patterns/secrets-payments.yaml",
     "patterns/secrets-saas.yaml",
+    "rules/behaviour.yaml",
     "rules/conversations.yaml",
     "rules/correlations.yaml",
     "rules/disclosure.yaml",

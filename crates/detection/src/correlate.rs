@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use quell_behaviour::{Behaviour, Saved};
 use quell_domain::canonical::sha256_hex;
 use quell_domain::interaction::{Interaction, Role};
 use quell_domain::principal::{Principal, TrustGrade};
@@ -15,6 +16,7 @@ use quell_domain::signal::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::behave::Seen;
 use crate::event::{operation, put_principal};
 use crate::rules::{Aggregate, Correlation, Matched, RuleInfo, RuleSet, Total};
 
@@ -32,6 +34,8 @@ pub struct Correlator {
     /// By correlation, then by whether the group can be trusted.
     groups: Vec<[Groups; 2]>,
     max_groups: usize,
+    /// What shows only over several exchanges and is no counting of rules.
+    behaviour: Behaviour,
 }
 
 type Groups = BTreeMap<Vec<String>, Group>;
@@ -63,7 +67,7 @@ impl Correlator {
     /// A correlator that has seen nothing.
     pub fn new(rules: Arc<RuleSet>) -> Self {
         let groups = rules.correlations.iter().map(|_| Default::default()).collect();
-        Self { rules, groups, max_groups: MAX_GROUPS }
+        Self { rules, groups, max_groups: MAX_GROUPS, behaviour: Behaviour::default() }
     }
 
     /// A correlator that continues where `snapshot` was taken. What it says about correlations
@@ -101,6 +105,24 @@ impl Correlator {
         serde_json::to_vec(&Snapshot { version: 1, correlations }).unwrap_or_default()
     }
 
+    /// Continues with the watchers of behaviour of `other`.
+    pub fn with_behaviour_of(mut self, other: Self) -> Self {
+        self.behaviour = other.behaviour;
+        self
+    }
+
+    /// Continues with watchers whose state was kept; how many pieces could not be read.
+    pub fn restore_behaviour(&mut self, kept: &[Saved]) -> usize {
+        let (behaviour, unreadable) = Behaviour::restore(kept);
+        self.behaviour = behaviour;
+        unreadable
+    }
+
+    /// State of the watchers of behaviour that changed since the last call, to be kept.
+    pub fn take_behaviour(&mut self) -> Vec<Saved> {
+        self.behaviour.take_changed()
+    }
+
     /// Groups held now, over all correlations.
     pub fn group_count(&self) -> usize {
         self.groups.iter().flatten().map(BTreeMap::len).sum()
@@ -110,13 +132,20 @@ impl Correlator {
     /// correlations that it completes.
     pub fn push(&mut self, interaction: &Interaction) -> Vec<Signal> {
         let rules = Arc::clone(&self.rules);
-        let event = event_of(interaction);
+        let behaved = self.watch(interaction);
+        let mut event = event_of(interaction);
+        for field in ["quell.fact", "quell.exchange.fact"] {
+            if let Some(Value::Array(known)) = event.get_mut(field) {
+                known.extend(behaved.iter().map(|fact| json!(fact)));
+            }
+        }
         let counts = interaction.signals.iter().filter(|signal| signal.suppressed_by.is_none());
         let mut fired: BTreeSet<&str> = counts.map(|signal| signal.rule.as_str()).collect();
         let mut signals = Vec::new();
         let facts = interaction.signals.iter().flat_map(|signal| &signal.facts);
         let judged = Value::Object(event);
-        let late = rules.evaluate_late(facts.map(String::as_str), &judged, interaction.started_at);
+        let facts = facts.map(String::as_str).chain(behaved.iter().copied());
+        let late = rules.evaluate_late(facts, &judged, interaction.started_at);
         for Matched { rule, suppressed_by } in late {
             let info = &rules.infos[rule];
             if suppressed_by.is_none() {
@@ -124,6 +153,8 @@ impl Correlator {
             }
             if !info.counted_only {
                 let mut signal = late_signal(info, interaction);
+                let stated = behaved.iter().filter(|fact| info.rests_on(fact));
+                signal.facts.extend(stated.map(|fact| (*fact).to_owned()));
                 signal.suppress(suppressed_by);
                 signals.push(signal);
             }
@@ -150,6 +181,16 @@ impl Correlator {
             }
         }
         signals
+    }
+}
+
+impl Correlator {
+    /// Hands the exchange to the watchers of behaviour; the facts it completes.
+    fn watch(&mut self, interaction: &Interaction) -> Vec<&'static str> {
+        let name = principal_name(&interaction.principal).unwrap_or_default();
+        let trusted = is_trusted(&["quell.principal".to_owned()], &interaction.principal);
+        let seen = Seen::of(interaction);
+        self.behaviour.push(&seen.observation(interaction, &name, trusted))
     }
 }
 

@@ -112,7 +112,7 @@ fn exchange(
         stream: false,
         parameters: &parameters,
     };
-    let text = turn.text.repeat(turn.times.unwrap_or(1));
+    let text = turn.text.repeat(turn.times.unwrap_or(1)).replace("{n}", &number.to_string());
     let role = turn.role.unwrap_or(match direction {
         Direction::Input => Role::User,
         Direction::Output => Role::Assistant,

@@ -7,6 +7,7 @@
 
 mod analyzers;
 mod backtest;
+mod behave;
 mod budget;
 mod cache;
 pub mod content;
@@ -39,6 +40,7 @@ pub use examples::{ExampleFailure, ExampleReport, run_examples};
 pub use import::{AtrImport, Refused, from_atr};
 pub use inspect::{Decision, Findings, MeasureHit, Redaction, causes};
 pub use patterns::{MAX_LEN, PatternError, PatternPack, PatternSet, PatternSpec};
+pub use quell_behaviour::Saved as BehaviourState;
 pub use rules::{
     ContentErrors, Diagnostic, Example, Examples, FilterInfo, Level, RuleInfo, RuleSet, Runs, Turn,
     lint, modes_file,

@@ -11,6 +11,7 @@
 mod accounts;
 mod activity;
 mod approvals;
+mod behaviour;
 mod correlator;
 mod error;
 mod events;
@@ -40,6 +41,7 @@ mod tokens;
 pub use accounts::Account;
 pub use activity::PRINCIPALS_PER_HOUR;
 pub use approvals::{Approval, ApprovalDecision};
+pub use behaviour::BehaviourRow;
 pub use error::StoreError;
 pub use evidence::EvidenceItem;
 pub use gateways::GatewayRecord;

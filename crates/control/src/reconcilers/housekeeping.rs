@@ -6,6 +6,7 @@
 //! | remembered replies | 24 hours |
 //! | outbox rows that are done | 30 days |
 //! | principals seen | 25 hours |
+//! | behaviour over several requests | 7 days |
 
 use jiff::SignedDuration;
 
@@ -22,6 +23,7 @@ impl Control {
         tx.purge_replies(before(24)).await?;
         tx.purge_outbox(before(30 * 24)).await?;
         tx.purge_principals(before(25)).await?;
+        tx.forget_behaviour(before(7 * 24)).await?;
         tx.commit().await?;
         Ok(())
     }

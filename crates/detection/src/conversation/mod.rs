@@ -285,8 +285,12 @@ mod tests {
         assert!(with(|file| file.words.truncate(8)));
         assert!(with(|file| file.words = "!".into()));
         assert!(with(|file| file.certain = file.likely));
-        assert!(with(|file| drop(file.features.remove("turns"))));
-        assert!(with(|file| drop(file.features.insert("other".into(), 1.0))));
+        assert!(with(|file| {
+            file.features.remove("turns");
+        }));
+        assert!(with(|file| {
+            file.features.insert("other".into(), 1.0);
+        }));
         assert!(ConversationModel::load("[1,2").is_err());
     }
 }

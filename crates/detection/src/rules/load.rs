@@ -120,7 +120,8 @@ pub(super) fn load(files: &[ContentFile]) -> Loaded {
     let files: BTreeMap<&str, &str> =
         files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
     let mut loaded = Loaded::default();
-    loaded.facts.extend(ANALYZER_FACTS.iter().map(|(fact, _)| (*fact).to_owned()));
+    let stated = ANALYZER_FACTS.iter().chain(quell_behaviour::FACTS);
+    loaded.facts.extend(stated.map(|(fact, _)| (*fact).to_owned()));
     for (path, text) in &files {
         if path.starts_with("patterns/") {
             load_patterns(path, text, &mut loaded);

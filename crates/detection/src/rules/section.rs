@@ -114,7 +114,7 @@ pub struct Turn {
     /// The session.
     #[serde(skip_serializing_if = "is_default")]
     pub session: Option<String>,
-    /// This exchange is repeated so often.
+    /// This exchange is repeated so often; `{n}` in its text stands for its number.
     #[serde(skip_serializing_if = "is_default")]
     pub repeat: Option<usize>,
     /// Seconds after the previous exchange.

@@ -105,6 +105,7 @@ impl RuleSet {
             filters: Vec::new(),
             facts: crate::analyzers::ANALYZER_FACTS
                 .iter()
+                .chain(quell_behaviour::FACTS)
                 .map(|(fact, meaning)| ((*fact).to_owned(), (*meaning).to_owned()))
                 .collect(),
         };

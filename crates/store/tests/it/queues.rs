@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use quell_domain::snapshot::GatewayReport;
-use quell_store::{OutboxKind, StoredReply};
+use quell_store::{BehaviourRow, OutboxKind, StoredReply};
 use serde_json::json;
 
 use crate::lab::Lab;
@@ -66,6 +66,13 @@ pub(crate) async fn cursors_snapshots_and_reports_are_replaced(lab: &Lab) {
         tx.put_correlator_snapshot("support-bot", bytes).await.unwrap();
         assert_eq!(tx.correlator_snapshot("support-bot").await.unwrap().as_deref(), Some(bytes));
     }
+    for bytes in [vec![0, 255, 1], Vec::new()] {
+        let row = BehaviourRow { part: "session".into(), name: "user:u1".into(), bytes };
+        tx.put_behaviour_row("support-bot", &row).await.unwrap();
+        assert_eq!(tx.behaviour_rows("support-bot").await.unwrap(), [row]);
+    }
+    assert!(tx.behaviour_rows("other").await.unwrap().is_empty());
+    assert_eq!(tx.forget_behaviour(lab.now()).await.unwrap(), 0);
     tx.put_gateway_report(&report(1)).await.unwrap();
     let first_seen_at = lab.now();
     lab.pass(5);

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use quell_detection::{Correlator, RuleSet};
+use quell_detection::{BehaviourState as Saved, Correlator, RuleSet};
 use quell_domain::canonical::sha256_hex;
 use quell_domain::{Actor, Principal, Signal};
-use quell_store::SignalRecord;
+use quell_store::{BehaviourRow, SignalRecord};
 
 use super::{Ingest, KNOWN_MAX, Logged};
 use crate::handle::Control;
@@ -41,7 +41,12 @@ impl Control {
             }
         }
         for application in touched {
-            let Some((_, correlator)) = ingest.correlators.get(&application) else { continue };
+            let engine = ingest.correlators.get_mut(&application);
+            let Some((_, correlator)) = engine else { continue };
+            for Saved { part, key, bytes } in correlator.take_behaviour() {
+                let row = BehaviourRow { part, name: key, bytes };
+                unit.put_behaviour_row(&application, &row).await?;
+            }
             let state = correlator.snapshot();
             let digest = sha256_hex(&state);
             if ingest.saved.get(&application) != Some(&digest) {
@@ -71,17 +76,44 @@ async fn correlate(
         .get(application)
         .is_some_and(|(made_with, _)| Arc::ptr_eq(made_with, rules));
     if !usable {
-        let saved = match ingest.correlators.remove(application) {
-            Some((_, correlator)) => Some(correlator.snapshot()),
+        let held = ingest.correlators.remove(application).map(|(_, correlator)| correlator);
+        let saved = match &held {
+            Some(correlator) => Some(correlator.snapshot()),
             None => unit.correlator_snapshot(application).await?,
         };
-        let correlator = saved
+        let mut correlator = saved
             .and_then(|bytes| Correlator::restore(Arc::clone(rules), &bytes).ok())
             .unwrap_or_else(|| Correlator::new(Arc::clone(rules)));
+        match held {
+            Some(held) => correlator = correlator.with_behaviour_of(held),
+            None => restore_behaviour(unit, application, &mut correlator).await?,
+        }
         ingest.correlators.insert(application.clone(), (Arc::clone(rules), correlator));
     }
     let engine = ingest.correlators.get_mut(application);
     Ok(engine.map_or_else(Vec::new, |(_, correlator)| correlator.push(&record.interaction)))
+}
+
+/// Reads back what the watchers of behaviour kept.
+async fn restore_behaviour(
+    unit: &mut Unit<'_>,
+    application: &str,
+    correlator: &mut Correlator,
+) -> Result<(), Refused> {
+    let rows = unit.behaviour_rows(application).await?;
+    let kept: Vec<Saved> = rows
+        .into_iter()
+        .map(|BehaviourRow { part, name, bytes }| Saved { part, key: name, bytes })
+        .collect();
+    let unreadable = correlator.restore_behaviour(&kept);
+    if unreadable > 0 {
+        tracing::error!(
+            application,
+            unreadable,
+            "kept behaviour could not be read; it begins anew"
+        );
+    }
+    Ok(())
 }
 
 /// Stores what was not stored before, and gives it.

@@ -104,7 +104,7 @@ impl Histogram {
             middle: if top.is_multiple_of(2) { (top / 2).to_string() } else { String::new() },
             bars: bars(bins, top),
             flags: flag_lines(bins, seconds, flags),
-            ticks: ticks(bins),
+            ticks: ticks(bins, seconds),
             series: Severity::ALL
                 .iter()
                 .zip(totals)
@@ -166,11 +166,13 @@ fn flag_lines(bins: &[Bin], seconds: u64, flags: &[Flag]) -> Vec<FlagLine> {
 }
 
 /// Six labels at even distances, each at the left edge of its part.
-fn ticks(bins: &[Bin]) -> Vec<String> {
+fn ticks(bins: &[Bin], seconds: u64) -> Vec<String> {
     let every = (bins.len() / 6).max(1);
+    // Over days the hour says nothing.
+    let form = if seconds * bins.len() as u64 > 2 * 86_400 { "%b %-d" } else { "%H:%M" };
     bins.iter()
         .step_by(every)
-        .map(|bin| bin.from.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string())
+        .map(|bin| bin.from.to_zoned(jiff::tz::TimeZone::UTC).strftime(form).to_string())
         .collect()
 }
 

@@ -119,7 +119,7 @@ impl SignalPage {
             end,
             fact: fact.into(),
         };
-        let spans = [span(20, 60, "persona.unrestricted"), span(66, 103, "persona.stay")];
+        let spans = [span(20, 58, "persona.unrestricted"), span(64, 102, "persona.stay")];
         let field = FieldText {
             anchor: "text-0".into(),
             field: "/messages/1/content".into(),

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use quell_control::feedback::{HITS_BUCKET_SECONDS, RuleFares};
 use quell_domain::Severity;
 use quell_domain::rule::{Direction, RuleEffect, RuleMode};
-use quell_store::{RuleFigures, SignalCount, SignalRecord};
+use quell_store::{
+    BacktestSummary, RuleChange, RuleChangeKind, RuleFigures, SignalCount, SignalRecord,
+};
 
 use crate::http::{Failure, Signed, link, segment};
 use crate::interaction::context::Pair;
@@ -14,11 +16,13 @@ use crate::interactions::handler::who;
 use crate::moment::Moment;
 use crate::plot::{Bin, Histogram};
 use crate::render::words;
-use crate::rule::context::{Hit, RulePage};
+use crate::rule::context::{Hit, RulePage, Told};
 use crate::shell::Section;
 use crate::signal::context::Reason;
-use crate::views::Link;
+use crate::views::{ActorView, Link};
 
+/// Changes shown.
+const HISTORY: usize = 10;
 /// Buckets of the plot: 7 days.
 const BINS: i64 = 7 * 24 * 3_600 / HITS_BUCKET_SECONDS as i64;
 
@@ -35,8 +39,8 @@ pub(crate) fn href(id: &str) -> String {
 }
 
 fn page(fares: RuleFares, can_admin: bool, now: Timestamp) -> RulePage {
-    let RuleFares { view, facts, positive, negative, figures, from, hits, signals } = fares;
-    let info = view.info;
+    let RuleFares { detail, positive, negative, figures, from, hits, signals } = fares;
+    let info = detail.view.info;
     let (to, label) = match info.mode {
         RuleMode::Enforce => ("shadow", "Put in shadow…"),
         RuleMode::Shadow => ("enforce", "Enforce…"),
@@ -46,18 +50,17 @@ fn page(fares: RuleFares, can_admin: bool, now: Timestamp) -> RulePage {
         Pair::new("Direction", words(info.direction.as_str())),
         Pair::new("Effect", words(info.effect.as_str())),
         Pair::code("File", info.pack),
-        Pair::new("Ships as", words(view.shipped_mode.as_str())),
+        Pair::new("Ships as", words(detail.view.shipped_mode.as_str())),
     ];
     if let Some(id) = info.sigma_id {
         provenance.push(Pair::code("Sigma id", id));
     }
-    let history = view.setting.map(|setting| {
-        format!("{} by {}: {}", words(setting.mode.as_str()), setting.actor, setting.reason)
-    });
+    let facts = detail.facts.into_iter();
+    let filters = detail.filters.iter().map(|filter| filter.title.clone()).collect();
+    let last = detail.history.iter().find_map(|change| change.backtest.as_ref());
     RulePage {
         does: does(info.direction, info.effect, info.mode, info.correlation),
         reasons: facts
-            .into_iter()
             .map(|(fact, meaning)| Reason { fact, meaning, places: String::new() })
             .collect(),
         figures: counted(&figures),
@@ -65,7 +68,9 @@ fn page(fares: RuleFares, can_admin: bool, now: Timestamp) -> RulePage {
         signals: signals.into_iter().map(|signal| hit(&signal, now)).collect(),
         positive,
         negative,
-        history: history.into_iter().collect(),
+        tested: last.map(|last| tested(last, now)),
+        filters,
+        history: detail.history.iter().take(HISTORY).map(|change| told(change, now)).collect(),
         change: can_admin.then(|| Link::new(change, label)),
         backtest: format!("quell rules backtest --rule {} --since 7d", info.id),
         facts: provenance,
@@ -77,6 +82,37 @@ fn page(fares: RuleFares, can_admin: bool, now: Timestamp) -> RulePage {
         taxonomy: info.taxonomy,
         title: info.title,
         id: info.id,
+    }
+}
+
+/// What the last backtest said.
+fn tested(last: &BacktestSummary, now: Timestamp) -> String {
+    let new = last.matched.saturating_sub(last.already_stopped);
+    format!(
+        "{}: it matched {} of {} exchanges ({:.2} %), {new} of which nothing else stopped, by {} \
+         principals.",
+        Moment::new(last.at, now).full,
+        last.matched,
+        last.judged,
+        last.matched as f64 * 100.0 / last.judged.max(1) as f64,
+        last.affected
+    )
+}
+
+/// One change of the rule.
+fn told(change: &RuleChange, now: Timestamp) -> Told {
+    let what = match change.kind {
+        RuleChangeKind::Promoted if change.forced => "Enforced, past the checks",
+        RuleChangeKind::Promoted => "Enforced",
+        RuleChangeKind::Demoted => "Put in shadow",
+        RuleChangeKind::Reset => "Back to the mode of its file",
+        RuleChangeKind::Backtested => "Run over recorded traffic",
+    };
+    Told {
+        what: what.into(),
+        actor: ActorView::from(&change.actor),
+        at: Moment::new(change.at, now),
+        reason: change.reason.clone(),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use quell_detection::{Example, RuleInfo};
+use quell_detection::Example;
 use quell_domain::AccessRole;
 use quell_store::{PageRequest, RuleFigures, SignalCount, SignalFilter, SignalRecord};
 
 use crate::access::Access;
 use crate::handle::Control;
 use crate::refused::Refused;
-use crate::rules::RuleView;
+use crate::rules::RuleDetail;
 
 /// Seconds of one bucket of [`RuleFares::hits`].
 pub const HITS_BUCKET_SECONDS: u32 = 6 * 3_600;
@@ -24,10 +24,8 @@ const EXAMPLE_CHARS: usize = 400;
 /// A rule and how it fares.
 #[derive(Debug, Clone)]
 pub struct RuleFares {
-    /// The rule.
-    pub view: RuleView,
-    /// The facts it rests on and what they mean.
-    pub facts: Vec<(String, String)>,
+    /// The rule, its facts, filters and history.
+    pub detail: RuleDetail,
     /// Texts that match.
     pub positive: Vec<String>,
     /// Texts that do not.
@@ -57,37 +55,22 @@ impl Control {
 
     /// A rule and how it fares.
     pub async fn rule_fares(&self, access: &Access, id: &str) -> Result<RuleFares, Refused> {
-        let view = self.rules(access).await?.into_iter().find(|view| view.info.id == id);
-        let view = view.ok_or_else(|| Refused::not_found("rule", id))?;
-        let meanings = self.fact_meanings().await?;
+        let detail = self.rule(access, id).await?;
         let now = self.now();
         let from = now - SignedDuration::from_hours(7 * 24);
         let mut read = self.read().await?;
         let figures = read.rule_figures(now).await?.into_iter().find(|known| known.rule == id);
         let filter = SignalFilter { rule: Some(id.to_owned()), ..SignalFilter::default() };
         Ok(RuleFares {
-            facts: facts(&view.info, &meanings),
-            positive: texts(&view.info.examples.positive),
-            negative: texts(&view.info.examples.negative),
+            positive: texts(&detail.examples.positive),
+            negative: texts(&detail.examples.negative),
             figures: figures.unwrap_or_default(),
             from,
             hits: read.signals_over_time(Some(id), from, now, HITS_BUCKET_SECONDS).await?,
             signals: read.signals(&filter, &PageRequest::first(SIGNALS)).await?.items,
-            view,
+            detail,
         })
     }
-}
-
-/// A fact whose name ends with `*` stands for several; the first that has a meaning speaks for it.
-fn facts(info: &RuleInfo, meanings: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let meaning = |fact: &String| {
-        let found = match fact.strip_suffix('*') {
-            Some(prefix) => meanings.iter().find(|(name, _)| name.starts_with(prefix)),
-            None => meanings.get_key_value(fact),
-        };
-        found.map_or_else(|| "stated by a detector".to_owned(), |(_, meaning)| meaning.clone())
-    };
-    info.facts.iter().map(|fact| (fact.clone(), meaning(fact))).collect()
 }
 
 fn texts(examples: &[Example]) -> Vec<String> {

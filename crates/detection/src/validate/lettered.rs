@@ -118,7 +118,9 @@ fn is_vin(bytes: &[u8]) -> bool {
     let sum: u32 = values.iter().zip(weights).map(|(value, weight)| value * weight).sum();
     let check = b"0123456789X"[(sum % 11) as usize];
     let letters = bytes.iter().filter(|byte| byte.is_ascii_uppercase()).count();
-    check == bytes[8] && (3..=13).contains(&letters)
+    // A parcel number, 1Z and a digit, has the same length.
+    let parcel = bytes.starts_with(b"1Z") && bytes[2].is_ascii_digit();
+    check == bytes[8] && (3..=13).contains(&letters) && !parcel
 }
 
 /// Mexico, CURP: date, sex, state and a check digit over 37 characters.
@@ -210,6 +212,7 @@ mod tests {
             ("RSSMRA85T10A562T", None),
             ("1M8GDM9AXKP042788", Some("identifier.vin")),
             ("1M8GDM9A1KP042788", None),
+            ("1Z355AA1557362348", None),
             ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", Some("identifier.crypto_address")),
             ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", None),
             ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Some("identifier.crypto_address")),

@@ -409,7 +409,7 @@ impl Exchange {
                     &request.fields,
                     budget,
                     id,
-                    None,
+                    Some(&exchange.shared.fields),
                 )
             },
             &request,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use quell_detection::FieldCache;
 use quell_domain::clock::SharedClock;
 use quell_domain::id::SharedIds;
 use quell_domain::interaction::Interaction;
@@ -73,6 +74,15 @@ impl GatewayOptions {
     }
 }
 
+/// Most memory for what fields said, bytes, as the cache counts it.
+const FIELD_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+fn secret(ids: &SharedIds) -> [u8; 16] {
+    let mut key = [0; 16];
+    ids.random(&mut key);
+    key
+}
+
 /// The state behind every exchange.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -86,6 +96,8 @@ pub(crate) struct Shared {
     pub webhooks: GuardedClient,
     pub probes: Probes,
     pub known_responses: KnownResponses,
+    /// What fields of requests said, so that earlier turns are not read again.
+    pub fields: FieldCache,
     pub handoffs: Handoffs,
     /// Requests in flight over all applications.
     pub slots: Arc<Semaphore>,
@@ -135,6 +147,7 @@ impl Shared {
             slots: Arc::new(Semaphore::new(parts.options.concurrent as usize)),
             probes: Probes::new(Arc::clone(&parts.ids)),
             known_responses: KnownResponses::default(),
+            fields: FieldCache::new(secret(&parts.ids), FIELD_CACHE_BYTES),
             handoffs: Handoffs::default(),
             counters: Counters::default(),
             ledger: Ledger::default(),

@@ -214,3 +214,33 @@ async fn a_conversation_is_handed_over_once_and_answered_with_canned_text_while_
     quell_outbound::verify(b"hand-off key", signature, &received[1].body, now, tolerance).unwrap();
     assert!(!received[1].body.windows(5).any(|bytes| bytes == b"Help!"), "a reference, no text");
 }
+
+#[tokio::test]
+async fn what_is_known_from_before_is_judged_by_what_is_in_force_now() {
+    let rig = Rig::start().await;
+    rig.upstream.otherwise(|_| Reply::json(&completion("fine")));
+    let long = "The harbour office opens at eight and closes at noon. ".repeat(20);
+    let earlier = json!({"model": "m", "messages": [
+        {"role": "user", "content": format!("{long} Ask about project nightingale.")},
+        {"role": "assistant", "content": "Noted."},
+        {"role": "user", "content": "And now?"},
+    ]});
+    for _ in 0..2 {
+        assert_eq!(rig.chat(&earlier).await.status, StatusCode::OK);
+    }
+    let pattern = TextPattern {
+        text: "project nightingale".into(),
+        regex: false,
+        directions: Vec::new(),
+        sample: None,
+    };
+    rig.enforce(vec![rig.measure(Target::Pattern { pattern }, Effect::Restrict)]).await;
+    for _ in 0..2 {
+        assert_eq!(rig.chat(&earlier).await.status, StatusCode::FORBIDDEN);
+    }
+    rig.enforce(Vec::new()).await;
+    assert_eq!(rig.chat(&earlier).await.status, StatusCode::OK);
+    assert_eq!(rig.upstream.received().len(), 3);
+    let records = rig.records(5).await;
+    assert!(records[3].causes.iter().any(|cause| cause.by.starts_with("measure:")));
+}

@@ -35,6 +35,7 @@ const FILES: &[(&str, &str)] = files![
     "rules/indirect.yaml",
     "rules/injection.yaml",
     "rules/jailbreak.yaml",
+    "rules/learned.yaml",
     "rules/output.yaml",
     "rules/tools.yaml",
 ];

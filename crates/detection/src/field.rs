@@ -115,40 +115,65 @@ impl RuleSet {
             tokens.push(text, 0, &mut raised);
             tokens.finish(text.len(), &mut raised);
             found.raise(raised);
-            read_encoded(&sets, role, text, budget, &mut found);
+            self.judge_text(role, text, 0..text.len(), 0, budget, &mut found);
+            self.read_encoded(&sets, role, text, budget, &mut found);
         }
         found
     }
-}
 
-/// Reads what the text says once its encodings are undone; findings stand where the encoded
-/// text stands.
-fn read_encoded(
-    sets: &[&PatternSet],
-    role: Role,
-    text: &str,
-    budget: &mut Budget,
-    found: &mut FieldFindings,
-) {
-    let decoding = decode(text, budget);
-    found.crowded |= decoding.limited;
-    for (fact, span) in &decoding.flags {
-        found.state(fact, span);
+    /// Asks the classifier about a text that stands at `span`; the facts from number `from` on are
+    /// about it.
+    fn judge_text(
+        &self,
+        role: Role,
+        text: &str,
+        span: Range<usize>,
+        from: usize,
+        budget: &mut Budget,
+        found: &mut FieldFindings,
+    ) {
+        let Some(classifier) = self.classifier() else { return };
+        let facts = found.facts[from..].iter().map(|at| at.fact.as_ref());
+        let Some(judgement) = classifier.judge(role, text, facts, budget) else { return };
+        found.scores = found.scores.max(judgement.scores);
+        for fact in judgement.facts() {
+            found.state(fact, &span);
+        }
     }
-    for View { text, scheme, span, .. } in &decoding.views {
-        found.state(scheme, span);
-        let mut scanner = Scanner::new(sets, role, Direction::Input);
-        let mut hits = scanner.push(sets, text, budget);
-        hits.extend(scanner.finish(sets, budget));
-        found.crowded |= scanner.crowded();
-        let attack = hits.iter().any(|hit| match &hit.subject {
-            Subject::Fact(fact) => ATTACKS.iter().any(|group| fact.starts_with(group)),
-            Subject::Measure(_) => false,
-        });
-        let placed = hits.into_iter().map(|hit| Hit { start: span.start, end: span.end, ..hit });
-        found.take(placed.collect());
-        if attack {
-            found.state("encoded.attack", span);
+
+    /// Reads what the text says once its encodings are undone; findings stand where the encoded
+    /// text stands.
+    fn read_encoded(
+        &self,
+        sets: &[&PatternSet],
+        role: Role,
+        text: &str,
+        budget: &mut Budget,
+        found: &mut FieldFindings,
+    ) {
+        let decoding = decode(text, budget);
+        found.crowded |= decoding.limited;
+        for (fact, span) in &decoding.flags {
+            found.state(fact, span);
+        }
+        for View { text, scheme, span, .. } in &decoding.views {
+            found.state(scheme, span);
+            let mut scanner = Scanner::new(sets, role, Direction::Input);
+            let mut hits = scanner.push(sets, text, budget);
+            hits.extend(scanner.finish(sets, budget));
+            found.crowded |= scanner.crowded();
+            let attack = hits.iter().any(|hit| match &hit.subject {
+                Subject::Fact(fact) => ATTACKS.iter().any(|group| fact.starts_with(group)),
+                Subject::Measure(_) => false,
+            });
+            let placed =
+                hits.into_iter().map(|hit| Hit { start: span.start, end: span.end, ..hit });
+            let from = found.facts.len();
+            found.take(placed.collect());
+            self.judge_text(role, text, span.clone(), from, budget, found);
+            if attack {
+                found.state("encoded.attack", span);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod backtest;
 mod behave;
 mod budget;
 mod cache;
+pub mod classifier;
 pub mod content;
 pub mod conversation;
 mod correlate;

@@ -12,6 +12,7 @@ mod evidence;
 mod incident;
 mod interactions;
 mod key;
+mod model;
 mod moment;
 mod range;
 mod rules;
@@ -67,6 +68,9 @@ pub(crate) enum Command {
     /// Detection rules and content.
     #[command(subcommand)]
     Rules(rules::RulesCommand),
+    /// The classifier's model: train, evaluate, calibrate.
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// What was preserved; `verify` needs no server.
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
@@ -111,6 +115,7 @@ impl Command {
             Self::Feedback(command) => signal::feedback(cx, command).await,
             Self::Detect(args) => detect::run(cx, &args),
             Self::Rules(command) => rules::run(cx, command).await,
+            Self::Model(command) => model::run(cx, &command),
             Self::Evidence(command) => evidence::run(cx, command).await,
             Self::Range(args) => range::run(cx, args).await,
             Self::Token(command) => token::run(cx, command).await,

@@ -18,6 +18,7 @@ use super::lower::{Lowered, lower};
 use super::references::check_references;
 use super::section::Section;
 use crate::analyzers::ANALYZER_FACTS;
+use crate::classifier::CLASSIFIER_FACTS;
 use crate::patterns::{PatternPack, PatternSet, PatternSpec};
 
 /// Why detection content was refused.
@@ -120,7 +121,7 @@ pub(super) fn load(files: &[ContentFile]) -> Loaded {
     let files: BTreeMap<&str, &str> =
         files.iter().map(|file| (file.path.as_str(), file.text.as_str())).collect();
     let mut loaded = Loaded::default();
-    let stated = ANALYZER_FACTS.iter().chain(quell_behaviour::FACTS);
+    let stated = ANALYZER_FACTS.iter().chain(CLASSIFIER_FACTS).chain(quell_behaviour::FACTS);
     loaded.facts.extend(stated.map(|(fact, _)| (*fact).to_owned()));
     for (path, text) in &files {
         if path.starts_with("patterns/") {

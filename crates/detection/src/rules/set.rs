@@ -1,6 +1,7 @@
 //! The compiled rule set.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use quell_domain::canonical::sha256_hex;
@@ -17,6 +18,7 @@ use super::info::{RuleInfo, Runs};
 use super::load::{Body, ContentErrors, LoadedRule, load};
 use super::section::Section;
 use super::trigger::{Index, triggers};
+use crate::classifier::{CLASSIFIER_FACTS, Classifier};
 use crate::patterns::{Matchers, PatternError, PatternSet, PatternSpec};
 use crate::validate::Validator;
 
@@ -33,6 +35,7 @@ pub struct RuleSet {
     pub(crate) correlations: Vec<Correlation>,
     filters: Vec<Filter>,
     facts: BTreeMap<String, String>,
+    classifier: Option<Arc<Classifier>>,
 }
 
 /// A rule that matched.
@@ -106,8 +109,10 @@ impl RuleSet {
             facts: crate::analyzers::ANALYZER_FACTS
                 .iter()
                 .chain(quell_behaviour::FACTS)
+                .chain(CLASSIFIER_FACTS)
                 .map(|(fact, meaning)| ((*fact).to_owned(), (*meaning).to_owned()))
                 .collect(),
+            classifier: Classifier::shipped(),
         };
         for spec in &loaded.patterns {
             set.facts.entry(spec.fact.clone()).or_insert_with(|| format!("pattern {}", spec.id));
@@ -134,6 +139,20 @@ impl RuleSet {
     /// SHA-256 of the content, for the record.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The same rules with another model, or with none: then no fact of the classifier is stated.
+    #[must_use]
+    pub fn with_classifier(mut self, classifier: Option<Arc<Classifier>>) -> Self {
+        let model = classifier.as_ref().map_or("none", |classifier| classifier.sha256());
+        self.digest = sha256_hex(format!("{} {model}", self.digest).as_bytes());
+        self.classifier = classifier;
+        self
+    }
+
+    /// The model that judges texts beside the rules.
+    pub const fn classifier(&self) -> Option<&Arc<Classifier>> {
+        self.classifier.as_ref()
     }
 
     /// Every rule, in file order.

@@ -21,7 +21,7 @@ fn file(path: &str, text: &str) -> ContentFile {
 
 fn with(text: &str) -> Arc<RuleSet> {
     match RuleSet::with_overrides(&[file("rules/test.yaml", text)]) {
-        Ok(rules) => Arc::new(rules),
+        Ok(rules) => Arc::new(rules.with_classifier(None)),
         Err(errors) => panic!("{errors}"),
     }
 }
@@ -125,6 +125,7 @@ fn a_chosen_mode_replaces_the_rules_own() {
         ("gone".to_owned(), RuleMode::Enforce),
     ]);
     let rules = RuleSet::with_overrides(&[modes_file(&modes)]).expect("it loads");
+    let rules = rules.with_classifier(None);
     assert_eq!(rules.rule("instruction_override").map(|r| r.mode), Some(RuleMode::Shadow));
     assert_eq!(judged(&rules, "a").decision(), Decision::WouldBlock);
     let broken = RuleSet::with_overrides(&[file("modes.yaml", "modes: {a: loud}")]);
@@ -233,8 +234,8 @@ quell:
 
 #[test]
 fn means_percentiles_and_correlations_of_correlations() {
-    let rules = with(CORRELATIONS);
-    let report = run_examples(&rules);
+    let rules = RuleSet::with_overrides(&[file("rules/test.yaml", CORRELATIONS)]);
+    let report = run_examples(&Arc::new(rules.expect("it loads")));
     assert!(report.failures.is_empty(), "{:#?}", report.failures);
 }
 

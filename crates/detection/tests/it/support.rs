@@ -8,11 +8,11 @@ use quell_domain::interaction::{Endpoint, Role, TextField};
 use quell_domain::principal::Principal;
 use serde_json::Map;
 
-/// The shipped rules, compiled once.
+/// The shipped rules without the classifier, compiled once: for what patterns and analyzers say.
 pub(crate) fn rules() -> Arc<RuleSet> {
     static RULES: std::sync::OnceLock<Arc<RuleSet>> = std::sync::OnceLock::new();
     Arc::clone(RULES.get_or_init(|| match RuleSet::embedded() {
-        Ok(rules) => Arc::new(rules),
+        Ok(rules) => Arc::new(rules.with_classifier(None)),
         Err(errors) => panic!("{errors}"),
     }))
 }

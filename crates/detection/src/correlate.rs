@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use quell_behaviour::{Behaviour, Saved};
 use quell_domain::canonical::sha256_hex;
-use quell_domain::interaction::{Interaction, Role};
+use quell_domain::interaction::{Interaction, Role, ToolCall};
 use quell_domain::principal::{Principal, TrustGrade};
 use quell_domain::rule::{Direction, RuleEffect};
 use quell_domain::signal::Signal;
@@ -342,6 +342,8 @@ fn event_of(interaction: &Interaction) -> Map<String, Value> {
     put("quell.signal", interaction.signals.iter().map(|signal| signal.rule.as_str()).collect());
     put("quell.tool.offered", json!(interaction.tools_offered));
     put("gen_ai.tool.name", json!(tools));
+    put("quell.tool.signature", json!(signature(&interaction.tool_calls)));
+    put("quell.tool.repeats", json!(repeats(&interaction.tool_calls)));
     put("gen_ai.operation.name", json!(operation(interaction.endpoint)));
     put("gen_ai.request.model", json!(interaction.model_asked));
     put("gen_ai.response.model", json!(interaction.model_served));
@@ -353,6 +355,22 @@ fn event_of(interaction: &Interaction) -> Map<String, Value> {
     put("quell.principal", json!(principal_name(&interaction.principal)));
     put_principal(&mut event, &interaction.principal);
     event
+}
+
+/// What was called with which arguments: the same calls, the same text.
+fn signature(calls: &[ToolCall]) -> Option<String> {
+    let all: Vec<_> = calls.iter().map(|call| (&call.name, &call.arguments)).collect();
+    let text = (!all.is_empty()).then(|| serde_json::to_vec(&all).unwrap_or_default())?;
+    Some(sha256_hex(&text))
+}
+
+/// How often the call that was made most often was made.
+fn repeats(calls: &[ToolCall]) -> Option<usize> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for call in calls {
+        *counts.entry((call.name.as_str(), call.arguments.as_str())).or_default() += 1;
+    }
+    counts.into_values().max()
 }
 
 /// The most specific thing known about who it was.

@@ -35,6 +35,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("quell.signal", "rules that matched; only after the exchange"),
     ("quell.stream", "whether the client asked for a stream"),
     ("quell.tool.offered", "tools offered"),
+    ("quell.tool.repeats", "how often the same call was made; only after the exchange"),
+    (
+        "quell.tool.signature",
+        "names and arguments of all calls, as a hash; only after the exchange",
+    ),
     ("quell.user", "the end user"),
     ("quell.user.grade", "how the user was established: observed, asserted, authenticated"),
 ];
@@ -47,7 +52,7 @@ pub(crate) const FACT_FIELDS: [&str; 3] =
 pub(crate) const TEXT_FIELDS: [&str; 2] = ["gen_ai.input.messages", "gen_ai.output.messages"];
 
 /// Fields known only once the exchange is over.
-pub(crate) const LATE_FIELDS: [&str; 8] = [
+pub(crate) const LATE_FIELDS: [&str; 10] = [
     "gen_ai.response.finish_reasons",
     "gen_ai.response.model",
     "gen_ai.usage.input_tokens",
@@ -56,6 +61,8 @@ pub(crate) const LATE_FIELDS: [&str; 8] = [
     "quell.principal",
     "quell.rule",
     "quell.signal",
+    "quell.tool.repeats",
+    "quell.tool.signature",
 ];
 
 /// What is known about an exchange besides its text.

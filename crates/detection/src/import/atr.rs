@@ -358,7 +358,9 @@ impl Rule {
         if !taxonomy.is_empty() {
             let _ = write!(out, "  taxonomy:\n{}", taxonomy.concat());
         }
-        out.push_str("  examples:\n");
+        if !(self.positive.is_empty() && self.negative.is_empty()) {
+            out.push_str("  examples:\n");
+        }
         for (list, name) in [(&self.positive, "positive"), (&self.negative, "negative")] {
             if !list.is_empty() {
                 let items: Vec<String> =

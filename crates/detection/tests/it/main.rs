@@ -5,6 +5,7 @@
 mod budget;
 mod content;
 mod decoding;
+mod import;
 mod lifecycle;
 mod secrets;
 mod streams;

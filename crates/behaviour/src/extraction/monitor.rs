@@ -18,6 +18,8 @@ pub const POOLED_BLOCK: u32 = 500;
 pub const MAX_PRINCIPALS: usize = 1_000;
 /// Votes that confirm a strange distribution.
 const CONFIRMING: usize = 2;
+/// Share of different questions below which a window has no votes.
+const MIN_UNIQUE: f64 = 0.5;
 /// Votes that are enough without one.
 const ENOUGH: usize = 4;
 
@@ -197,7 +199,10 @@ impl Windows {
     /// Judges the finished block alone, and together with up to `back` blocks before it.
     fn finish(&mut self, pool: &mut Pool, back: usize) -> Judgement {
         let block = std::mem::take(&mut self.block);
-        let votes = std::mem::take(&mut self.pattern).votes();
+        let pattern = std::mem::take(&mut self.pattern);
+        // Who asks the same again learns nothing new about the model.
+        let repeats = pattern.unique_share() < MIN_UNIQUE;
+        let votes = if repeats { Vec::new() } else { pattern.votes() };
         let mut windows = vec![block.clone()];
         if self.previous.len() >= back {
             let all = self.previous.iter().fold(block.clone(), |all, before| all.and(before));

@@ -1,6 +1,8 @@
 //! `quell range`: the simulated vulnerable LLM application, and what is simulated beside it.
 
 mod conversations;
+mod extraction;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,12 +48,18 @@ pub(crate) struct RangeArgs {
 enum RangeCommand {
     /// Measure the judge of conversations, or train it anew.
     Conversations(conversations::ConversationsArgs),
+    /// Measure how well query distributions tell a copier of the model.
+    Extraction(extraction::ExtractionArgs),
+    /// Play hours of simulated traffic through detection, correlation and grouping.
+    Traffic(traffic::TrafficArgs),
 }
 
 /// Runs a simulation, or serves until SIGTERM or SIGINT.
 pub(crate) async fn run(cx: &Context, args: RangeArgs) -> Result<(), Failure> {
     match args.command {
         Some(RangeCommand::Conversations(args)) => return conversations::run(cx, &args),
+        Some(RangeCommand::Extraction(args)) => return extraction::run(cx, &args),
+        Some(RangeCommand::Traffic(args)) => return traffic::run(cx, &args),
         None => {}
     }
     let config = config(&args)?;

@@ -6,6 +6,7 @@
 mod bypass;
 mod client;
 mod containment;
+mod detection;
 mod load;
 mod nginx;
 mod process;
@@ -69,6 +70,15 @@ enum Role {
     },
     /// Try ways past the guards of Quell and of its peers.
     Bypass(Box<bypass::Options>),
+    /// Measure what inspecting a text costs, ordinary and hostile texts beside each other.
+    Detection {
+        /// The corpora, for the harmless development texts.
+        #[arg(long, env = "QUELL_CORPORA")]
+        corpus: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long = "as-json")]
+        as_json: bool,
+    },
     /// The model endpoint.
     #[command(hide = true)]
     Mock,
@@ -99,6 +109,9 @@ fn main() -> anyhow::Result<()> {
         Some(Role::Bypass(options)) => {
             let clock: SharedClock = Arc::new(SystemClock::new());
             runtime()?.block_on(bypass::run(&options, &clock))
+        }
+        Some(Role::Detection { corpus, as_json }) => {
+            detection::measure(corpus.as_deref(), as_json)
         }
         Some(Role::Mock) => roles::mock(),
         Some(Role::Floor { upstream }) => roles::floor(upstream),

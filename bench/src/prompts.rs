@@ -80,16 +80,21 @@ pub(crate) fn small(stream: bool) -> Bytes {
 
 /// A chat request whose prompt has 100 KB.
 pub(crate) fn large() -> Bytes {
-    let mut numbers = Numbers(7);
-    let mut text = String::with_capacity(101_000);
-    while text.len() < 100_000 {
+    request(&plain(100_000), false)
+}
+
+/// Sentences of plain words, `bytes` long or a little more.
+pub(crate) fn plain(bytes: usize) -> String {
+    let mut numbers = Numbers::new(7);
+    let mut text = String::with_capacity(bytes + 256);
+    while text.len() < bytes {
         for _ in 0..9 + numbers.below(9) {
             text.push_str(numbers.word());
             text.push(' ');
         }
         text.push_str("is here.\n");
     }
-    request(&text, false)
+    text
 }
 
 fn request(text: &str, stream: bool) -> Bytes {
@@ -104,7 +109,7 @@ fn request(text: &str, stream: bool) -> Bytes {
 /// card's length and the wrong check digit, so a gateway that looks for cards must wait for each
 /// number's end and then let it pass.
 pub(crate) fn deltas(mode: &str, count: usize) -> Vec<String> {
-    let mut numbers = Numbers(11);
+    let mut numbers = Numbers::new(11);
     if mode != "digits" {
         return (0..count).map(|_| format!("{} ", numbers.word())).collect();
     }
@@ -135,10 +140,16 @@ fn luhn(digits: &[u8]) -> bool {
 }
 
 /// The same numbers in every run.
-struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// Begins with `seed`.
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit

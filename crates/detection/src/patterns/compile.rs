@@ -94,6 +94,8 @@ pub(crate) struct Matchers(HashMap<String, Matcher>);
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) automaton: aho_corasick::dfa::DFA,
+    /// By keyword: the keyword.
+    words: Vec<String>,
     /// By keyword: the patterns it belongs to.
     pub(super) owners: Vec<Vec<usize>>,
     /// By automaton state: how many bytes of a held keyword have just been seen.
@@ -166,6 +168,11 @@ impl PatternSet {
     /// Tells sets apart; 0 for the empty set.
     pub(crate) const fn digest(&self) -> u128 {
         self.digest
+    }
+
+    /// Every keyword, of the folded and of the exact view.
+    pub(crate) fn keywords(&self) -> impl Iterator<Item = &str> {
+        self.tracks.iter().flatten().flat_map(|track| track.words.iter().map(String::as_str))
     }
 
     /// Whether there is nothing to look for.
@@ -256,7 +263,7 @@ impl Track {
             .map(|(word, _)| word.as_str())
             .collect();
         let held_depth = held_depths(&automaton, &words, &held);
-        Ok(Some(Self { automaton, owners, held_depth }))
+        Ok(Some(Self { automaton, words, owners, held_depth }))
     }
 }
 

@@ -165,6 +165,11 @@ impl RuleSet {
         self.by_name.get(id).map(|index| &self.infos[*index])
     }
 
+    /// The words that patterns over requests are looked for by.
+    pub fn keywords(&self) -> impl Iterator<Item = &str> {
+        self.input.keywords()
+    }
+
     /// Every fact that patterns and analyzers may state, with what it means.
     pub fn facts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.facts.iter().map(|(fact, meaning)| (fact.as_str(), meaning.as_str()))

@@ -30,8 +30,9 @@ fn a_base64_blob_costs_a_few_passes() {
             )
         })
         .collect();
-    assert!(passes(Role::User, &blob) <= 16, "{}", passes(Role::User, &blob));
-    assert!(passes(Role::Tool, &blob) <= 16);
+    // Noise opens the gates of several decoders, which look at it and give up.
+    assert!(passes(Role::User, &blob) <= 32, "{}", passes(Role::User, &blob));
+    assert!(passes(Role::Tool, &blob) <= 32);
 }
 
 #[test]

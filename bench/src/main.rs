@@ -110,9 +110,7 @@ fn main() -> anyhow::Result<()> {
             let clock: SharedClock = Arc::new(SystemClock::new());
             runtime()?.block_on(bypass::run(&options, &clock))
         }
-        Some(Role::Detection { corpus, as_json }) => {
-            detection::measure(corpus.as_deref(), as_json)
-        }
+        Some(Role::Detection { corpus, as_json }) => detection::measure(corpus.as_deref(), as_json),
         Some(Role::Mock) => roles::mock(),
         Some(Role::Floor { upstream }) => roles::floor(upstream),
         Some(Role::Gateway { control, data }) => roles::gateway(&control, data),

@@ -41,6 +41,11 @@ pub(crate) struct FieldFindings {
 /// Facts of these groups make a decoded text an attack.
 const ATTACKS: [&str; 4] = ["injection.", "jailbreak.", "extraction.", "exfiltration."];
 
+/// Whether a fact says by itself that a text works against its instructions.
+pub(crate) fn is_attack(fact: &str) -> bool {
+    ATTACKS.iter().any(|group| fact.starts_with(group))
+}
+
 impl FieldFindings {
     /// States a fact that no redaction replaces text for, once per place.
     fn state(&mut self, fact: &str, span: &Range<usize>) {
@@ -110,7 +115,7 @@ impl RuleSet {
         found.crowded = scanner.crowded();
         if role != Role::System && budget.spend(2 * text.len()) {
             let mut raised = Vec::new();
-            Repetition::default().push(text, 0, &mut raised);
+            Repetition::of(text, &mut raised);
             let mut tokens = Tokens::default();
             tokens.push(text, 0, &mut raised);
             tokens.finish(text.len(), &mut raised);
@@ -163,7 +168,7 @@ impl RuleSet {
             hits.extend(scanner.finish(sets, budget));
             found.crowded |= scanner.crowded();
             let attack = hits.iter().any(|hit| match &hit.subject {
-                Subject::Fact(fact) => ATTACKS.iter().any(|group| fact.starts_with(group)),
+                Subject::Fact(fact) => is_attack(fact),
                 Subject::Measure(_) => false,
             });
             let placed =

@@ -15,7 +15,8 @@ use crate::cache::FieldCache;
 use crate::conversation::ConversationModel;
 use crate::disclosure;
 use crate::event::Context;
-use crate::field::{FieldFindings, Stated};
+use crate::field::{FieldFindings, Stated, is_attack};
+use crate::join::{Joint, joints};
 use crate::judge::{FactAt, Judge};
 use crate::patterns::{PatternSet, Scanner};
 use crate::rules::RuleSet;
@@ -145,6 +146,11 @@ impl RuleSet {
         for field in fields {
             let found = self.read_field(extra, field.role, &field.text, budget, cache);
             run.take(field, &found);
+        }
+        for joint in joints(fields) {
+            let role = joint.role;
+            let found = self.read_field(extra, role, &joint.text, budget, None);
+            run.take_across(&joint, fields, &found);
         }
         run.converse(fields, budget);
         run.finish(self, budget)
@@ -282,6 +288,33 @@ impl Run {
             MeasureHit { measure: *measure, field: field.field.clone(), range: range.clone() }
         }));
         self.findings.scores = self.findings.scores.max(found.scores);
+    }
+
+    /// Takes over the attacks and measures that only show across fields. Identifiers and scores
+    /// are left to each field: numbers of several turns make no number.
+    fn take_across(&mut self, joint: &Joint, fields: &[TextField], found: &FieldFindings) {
+        for Stated { fact, start, end, exact } in &found.facts {
+            let split = is_attack(fact) || fact.as_ref() == "encoded.attack";
+            let places = if split { joint.across(&(*start..*end)) } else { None };
+            for (index, range) in places.into_iter().flatten() {
+                let field = fields[index].field.clone();
+                for fact in [fact.as_ref(), "encoded.split"] {
+                    let fact = fact.to_owned();
+                    let at =
+                        FactAt { fact, field: field.clone(), start: range.start, end: range.end };
+                    if *exact {
+                        self.matches.push(at.clone());
+                    }
+                    self.judge.about_text(joint.role, at);
+                }
+            }
+        }
+        for (measure, span) in &found.measures {
+            for (index, range) in joint.across(span).into_iter().flatten() {
+                let field = fields[index].field.clone();
+                self.findings.measure_hits.push(MeasureHit { measure: *measure, field, range });
+            }
+        }
     }
 
     fn not_evaluated(&mut self, reason: &str, field: &str) {

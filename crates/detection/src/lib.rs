@@ -22,6 +22,7 @@ mod field;
 mod fold;
 mod import;
 mod inspect;
+mod join;
 mod judge;
 mod patterns;
 mod rules;

@@ -1,13 +1,18 @@
 //! The same word or character over and over: floods, and answers of a model that loops.
 //!
 //! Sees: one word, or one character, repeated hundreds of times without anything between.
-//! Cannot see: repeated sentences.
+//! Cannot see: repeated sentences; in requests, words with ever different things between them.
 //! Known false positives: ASCII art and separators stay below the limits; dumps of zeros do not.
 
 use super::Raised;
 
 const WORDS: usize = 200;
 const CHARACTERS: usize = 2_000;
+/// A whole text is looked at closely only if one of its blocks, taken every so many bytes, comes
+/// again soon after. Any repetition above the limits is longer than that.
+const STRIDE: usize = 192;
+const BLOCK: usize = 6;
+const SOON: usize = 160;
 
 /// The analyzer's state in one field.
 #[derive(Debug, Default)]
@@ -24,6 +29,21 @@ pub(crate) struct Repetition {
 }
 
 impl Repetition {
+    /// Looks at a whole text.
+    pub(crate) fn of(text: &str, out: &mut Vec<Raised>) {
+        let bytes = text.as_bytes();
+        let again = |from: usize| {
+            let block = bytes.get(from..from + BLOCK)?;
+            let after = &bytes[from + 1..bytes.len().min(from + SOON)];
+            memchr::memmem::find(after, block)
+        };
+        if bytes.len() >= 2 * WORDS
+            && (0..bytes.len()).step_by(STRIDE).any(|at| again(at).is_some())
+        {
+            Self::default().push(text, 0, out);
+        }
+    }
+
     /// Looks at text that stands at `at`.
     pub(crate) fn push(&mut self, text: &str, at: usize, out: &mut Vec<Raised>) {
         if self.raised {

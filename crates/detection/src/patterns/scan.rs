@@ -268,19 +268,20 @@ impl Pass<'_> {
                 lane.give_up(until);
                 return;
             }
-            for byte in self.view.slice(lane.at, stop) {
+            let mut rest = self.view.slice(lane.at, stop);
+            while let Some(first) = rest.first() {
                 if lane.at >= lane.next_due {
                     self.search_due(lane, lane.at, budget, hits);
                 }
-                if !lane.threads.is_empty() {
+                if lane.threads.is_empty() {
+                    let near = rest.len().min(lane.next_due - lane.at);
+                    rest = &rest[self.skip(lane, &rest[..near])..];
+                } else {
                     budget.spend(lane.threads.len());
-                    self.step_threads(lane, *byte, hits);
+                    self.step_threads(lane, *first, hits);
+                    rest = &rest[self.skip(lane, &rest[..1])..];
                 }
-                lane.state = self.track.automaton.next_state(Anchored::No, lane.state, *byte);
-                lane.at += 1;
-                if self.track.automaton.is_special(lane.state)
-                    && self.track.automaton.is_match(lane.state)
-                {
+                if self.track.automaton.is_match(lane.state) {
                     self.keywords(lane, budget, hits);
                 }
             }
@@ -288,6 +289,23 @@ impl Pass<'_> {
         if lane.at >= lane.next_due {
             self.search_due(lane, lane.at, budget, hits);
         }
+    }
+
+    /// Steps over bytes up to and including the one that completes a keyword; how many.
+    fn skip(&self, lane: &mut Lane, bytes: &[u8]) -> usize {
+        let automaton = &self.track.automaton;
+        let mut state = lane.state;
+        let mut taken = bytes.len();
+        for (index, byte) in bytes.iter().enumerate() {
+            state = automaton.next_state(Anchored::No, state, *byte);
+            if automaton.is_special(state) && automaton.is_match(state) {
+                taken = index + 1;
+                break;
+            }
+        }
+        lane.state = state;
+        lane.at += taken;
+        taken
     }
 
     fn finish(&mut self, lane: &mut Lane, budget: &mut Budget, hits: &mut Vec<Hit>) {

@@ -8,6 +8,7 @@ use super::reencoded::Reencoded;
 use super::refusal::Refusal;
 use super::repetition::Repetition;
 use super::tokens::Tokens;
+use super::words::Words;
 use crate::budget::Budget;
 use crate::patterns::PatternSet;
 
@@ -17,6 +18,7 @@ const PASSES: usize = 5;
 /// The state of all of them in one field.
 #[derive(Debug)]
 pub(crate) struct Answer {
+    words: Words,
     echo: Echo,
     reencoded: Reencoded,
     repetition: Repetition,
@@ -32,6 +34,7 @@ impl Answer {
     /// stated.
     pub(crate) fn new(known: &Known, request: &[String]) -> Self {
         Self {
+            words: Words::default(),
             echo: Echo::new(known.clone()),
             reencoded: Reencoded::new(known.clone()),
             repetition: Repetition::default(),
@@ -53,9 +56,12 @@ impl Answer {
         out: &mut Vec<Raised>,
     ) {
         if budget.spend(PASSES * text.len()) {
-            self.echo.push(text, at, out);
+            let Self { words, echo, loops, .. } = self;
+            words.push(text, at, |word| {
+                echo.word(word, out);
+                loops.word(word, out);
+            });
             self.repetition.push(text, at, out);
-            self.loops.push(text, at, out);
             self.language.push(text, at, out);
             self.refusal.push(text, at, out);
             self.tokens.push(text, at, out);
@@ -71,7 +77,12 @@ impl Answer {
         budget: &mut Budget,
         out: &mut Vec<Raised>,
     ) {
-        self.echo.finish(out);
+        let Self { words, echo, loops, .. } = self;
+        words.finish(|word| {
+            echo.word(word, out);
+            loops.word(word, out);
+        });
+        self.echo.settle(out);
         self.refusal.finish(out);
         self.tokens.finish(self.end, out);
         self.reencoded.finish(sets, budget, out);

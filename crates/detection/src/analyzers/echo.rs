@@ -82,7 +82,6 @@ pub(crate) struct Echo {
     run: usize,
     longest: usize,
     run_start: usize,
-    long: usize,
     shared: HashSet<u64>,
     distinct: HashSet<u64>,
     end: usize,
@@ -101,7 +100,6 @@ impl Echo {
             run: 0,
             longest: 0,
             run_start: 0,
-            long: 0,
             shared: HashSet::new(),
             distinct: HashSet::new(),
             end: 0,
@@ -124,6 +122,11 @@ impl Echo {
     pub(crate) fn finish(&mut self, out: &mut Vec<Raised>) {
         let mut words = std::mem::take(&mut self.words);
         words.finish(|word| self.word(word, out));
+        self.settle(out);
+    }
+
+    /// The last word was taken.
+    pub(crate) fn settle(&self, out: &mut Vec<Raised>) {
         if !self.passage && self.rewords() {
             let fact = "output.system_prompt_reworded";
             out.push(Raised { fact, start: 0, end: self.end, trigger: self.end });
@@ -152,10 +155,14 @@ impl Echo {
             && shared * 100 >= self.distinct.len() * DENSITY
     }
 
-    fn word(&mut self, word: Word, out: &mut Vec<Raised>) {
+    /// Takes the next word.
+    pub(crate) fn word(&mut self, word: Word, out: &mut Vec<Raised>) {
+        if self.passage || self.known.is_empty() {
+            return;
+        }
         self.end = word.end;
-        if word.letters >= LONG_WORD && self.distinct.len() < MAX_WORDS {
-            self.long += 1;
+        let judged_by_words = self.known.0.long.len() >= MIN_WORDS;
+        if judged_by_words && word.letters >= LONG_WORD && self.distinct.len() < MAX_WORDS {
             self.distinct.insert(word.hash);
             if self.known.0.long.contains(&word.hash) {
                 self.shared.insert(word.hash);
@@ -164,7 +171,7 @@ impl Echo {
         let Some((shingle, first)) = self.window.add(word.hash, word.start) else {
             return;
         };
-        if self.passage || !self.known.0.shingles.contains(&shingle) {
+        if !self.known.0.shingles.contains(&shingle) {
             self.run = 0;
             return;
         }

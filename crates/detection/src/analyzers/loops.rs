@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::Raised;
-use super::words::{Ring, Word, Words};
+use super::words::{Ring, Word};
 
 /// Words in a row that were said before.
 const RUN: usize = 80;
@@ -17,7 +17,6 @@ const MAX_SHINGLES: usize = 8_192;
 /// The analyzer's state in one field.
 #[derive(Debug, Default)]
 pub(crate) struct Loops {
-    words: Words,
     window: Ring,
     said: HashSet<u64>,
     run: usize,
@@ -26,17 +25,11 @@ pub(crate) struct Loops {
 }
 
 impl Loops {
-    /// Looks at text that stands at `at`.
-    pub(crate) fn push(&mut self, text: &str, at: usize, out: &mut Vec<Raised>) {
+    /// Takes the next word.
+    pub(crate) fn word(&mut self, word: Word, out: &mut Vec<Raised>) {
         if self.raised {
             return;
         }
-        let mut words = std::mem::take(&mut self.words);
-        words.push(text, at, |word| self.word(word, out));
-        self.words = words;
-    }
-
-    fn word(&mut self, word: Word, out: &mut Vec<Raised>) {
         let Some((shingle, first)) = self.window.add(word.hash, word.start) else {
             return;
         };
@@ -52,7 +45,7 @@ impl Loops {
             self.start = first;
         }
         self.run += 1;
-        if self.run == RUN && !self.raised {
+        if self.run == RUN {
             self.raised = true;
             let fact = "output.loop";
             out.push(Raised { fact, start: self.start, end: word.end, trigger: word.end });
@@ -62,11 +55,12 @@ impl Loops {
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::Words;
     use super::*;
 
     fn judged(text: &str) -> usize {
         let (mut loops, mut out) = (Loops::default(), Vec::new());
-        loops.push(text, 0, &mut out);
+        Words::default().push(text, 0, |word| loops.word(word, &mut out));
         out.len()
     }
 

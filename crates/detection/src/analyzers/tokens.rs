@@ -8,6 +8,7 @@
 //! Source: the issuers' descriptions, named at each check.
 
 use std::net::Ipv6Addr;
+use std::ops::Range;
 
 use super::Raised;
 use crate::validate::lettered;
@@ -27,57 +28,65 @@ const DOCUMENTS: [&str; 12] = [
 /// The analyzer's state in one field.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    token: String,
-    long: bool,
+    /// The beginning of a token that may go on in the next text.
+    open: String,
     start: usize,
+    digit: bool,
+    /// The last bytes of the texts so far.
     before: String,
 }
 
 impl Tokens {
     /// Looks at text that stands at `at`.
     pub(crate) fn push(&mut self, text: &str, at: usize, out: &mut Vec<Raised>) {
-        let mut rest = 0;
+        let mut token = (!self.open.is_empty()).then_some(0);
         for (offset, byte) in text.bytes().enumerate() {
-            let part = byte.is_ascii_alphanumeric() || byte == b':';
-            if part {
-                if self.token.is_empty() && !self.long {
+            if byte.is_ascii_alphanumeric() || byte == b':' {
+                if token.is_none() {
+                    token = Some(offset);
                     self.start = at + offset;
+                    self.digit = false;
                 }
-                if self.token.len() < MAX_TOKEN {
-                    self.token.push(char::from(byte));
-                } else {
-                    self.long = true;
-                }
-            } else if !self.token.is_empty() {
-                self.settle(&text[rest..offset], at + offset, out);
-                rest = offset;
+                self.digit |= byte.is_ascii_digit();
+            } else if let Some(from) = token.take() {
+                self.settle(text, from..offset, at + offset, out);
             }
         }
-        self.remember(&text[rest..]);
+        if let Some(from) = token {
+            // One byte more than a token may have says that it is too long.
+            let room = (MAX_TOKEN + 1).saturating_sub(self.open.len());
+            self.open.push_str(&text[from..text.len().min(from + room)]);
+        }
+        let from = text.ceil_char_boundary(text.len().saturating_sub(CONTEXT));
+        self.before.push_str(&text[from..]);
+        let excess = self.before.len().saturating_sub(CONTEXT);
+        self.before.drain(..self.before.ceil_char_boundary(excess));
     }
 
     /// The field is over at `end`.
     pub(crate) fn finish(&mut self, end: usize, out: &mut Vec<Raised>) {
-        self.settle("", end, out);
-    }
-
-    /// Judges the token that ends at `end`; `passed` is the text since the last one.
-    fn settle(&mut self, passed: &str, end: usize, out: &mut Vec<Raised>) {
-        let token = std::mem::take(&mut self.token);
-        let whole = !std::mem::take(&mut self.long);
-        if whole && token.len() >= MIN_TOKEN && token.bytes().any(|byte| byte.is_ascii_digit()) {
-            self.remember(passed);
-            let trimmed = token.trim_matches(':');
-            if let Some(fact) = self.fact(trimmed) {
-                let start = self.start + token.find(trimmed).unwrap_or(0);
-                out.push(Raised { fact, start, end: start + trimmed.len(), trigger: end });
-            }
-        } else {
-            self.remember(passed);
+        if !self.open.is_empty() {
+            self.settle("", 0..0, end, out);
         }
     }
 
-    fn fact(&self, token: &str) -> Option<&'static str> {
+    /// Judges the token that ends with `rest` of `text`, at `end` of the field.
+    fn settle(&mut self, text: &str, rest: Range<usize>, end: usize, out: &mut Vec<Raised>) {
+        let mut token = std::mem::take(&mut self.open);
+        let length = token.len() + rest.len();
+        if !self.digit || !(MIN_TOKEN..=MAX_TOKEN).contains(&length) {
+            return;
+        }
+        token.push_str(&text[rest.clone()]);
+        let trimmed = token.trim_matches(':');
+        if let Some(fact) = self.fact(trimmed, &text[..rest.end]) {
+            let start = self.start + token.find(trimmed).unwrap_or(0);
+            out.push(Raised { fact, start, end: start + trimmed.len(), trigger: end });
+        }
+    }
+
+    /// What the token is; `passed` is the text up to its end.
+    fn fact(&self, token: &str, passed: &str) -> Option<&'static str> {
         if token.bytes().filter(|byte| *byte == b':').count() >= 2 {
             return address(token);
         }
@@ -90,24 +99,16 @@ impl Tokens {
             let digits = token.len() - letters;
             let number = token[letters..].bytes().all(|byte| byte.is_ascii_digit());
             let shaped = (1..=2).contains(&letters) && (5..=14).contains(&digits) && number;
-            (shaped && self.names_document()).then_some("identifier.document")
+            (shaped && self.names_document(passed)).then_some("identifier.document")
         })
     }
 
-    fn names_document(&self) -> bool {
-        let from = self.before.len().saturating_sub(CONTEXT);
-        let before = self.before[self.before.ceil_char_boundary(from)..].to_lowercase();
+    fn names_document(&self, passed: &str) -> bool {
+        let passed = &passed[passed.ceil_char_boundary(passed.len().saturating_sub(CONTEXT))..];
+        let before = format!("{}{passed}", self.before);
+        let from = before.ceil_char_boundary(before.len().saturating_sub(CONTEXT));
+        let before = before[from..].to_lowercase();
         DOCUMENTS.iter().any(|word| before.contains(word))
-    }
-
-    /// Keeps the last bytes before the next token.
-    fn remember(&mut self, text: &str) {
-        let from = text.ceil_char_boundary(text.len().saturating_sub(CONTEXT));
-        self.before.push_str(&text[from..]);
-        if self.before.len() > 4 * CONTEXT {
-            let cut = self.before.ceil_char_boundary(self.before.len() - CONTEXT);
-            self.before.drain(..cut);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ mod access;
 mod accounts;
 mod applications;
 mod approvals;
+mod baselines;
 mod casework;
 mod events;
 mod evidence;
@@ -98,6 +99,8 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(incidents::show_incident),
                 routes!(casework::list_roles),
                 routes!(casework::list_timeline),
+                routes!(baselines::list_baselines),
+                routes!(baselines::show_baseline),
                 routes!(signals::list_signals),
                 routes!(signals::show_signal),
                 routes!(feedback::list_labels),
@@ -161,6 +164,7 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(rule_changes::demote_rule),
                 routes!(rule_changes::backtest_rules),
                 routes!(rules::reset_rule_mode),
+                routes!(baselines::set_baseline_budget),
                 routes!(rules::put_content),
                 routes!(rules::delete_content),
                 routes!(nodes::remove_gateway),
@@ -182,6 +186,7 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
         (name = "containment", description = "Measures and the approvals they rest on"),
         (name = "interactions", description = "What went through the gateways"),
         (name = "evidence", description = "What was preserved"),
+        (name = "baselines", description = "What is normal, and what left it"),
         (name = "rules", description = "Detection rules and content"),
         (name = "feedback", description = "What people say about signals, and how rules fare by it"),
         (name = "inventory", description = "Applications, upstreams, keys"),

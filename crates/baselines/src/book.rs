@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::{Budget, factors};
-use crate::observe::{Observation, Prices, hash};
+use crate::observe::{Observation, hash};
 use crate::scope::{Alarm, Dimension, Head, Scope, ScopeKey};
 use crate::series::DAYS_KEPT;
 
@@ -50,9 +50,6 @@ pub struct Settings {
     /// Bearable false alarms a week per scope, by application; others have the default.
     #[serde(default)]
     pub false_alarms_per_week: BTreeMap<String, f64>,
-    /// Prices of models.
-    #[serde(default)]
-    pub prices: Prices,
 }
 
 impl Settings {

@@ -34,7 +34,7 @@ pub struct Cell {
     input: Sum,
     output: Sum,
     chars: Sum,
-    /// Millionths of the price table's currency.
+    /// Millionths of the currency of the application's prices.
     cost: Sum,
     latency: Quantiles,
     first_byte: Quantiles,

@@ -26,7 +26,7 @@ pub use book::{Book, BookAlarm, Limits, SavedScope, Settings, Unreadable};
 pub use calibrate::Budget;
 pub use cell::Cell;
 pub use metric::{Change, METRICS, Metric, UnknownMetric};
-pub use observe::{Answer, Observation, Price, Prices, Script, principal_class};
+pub use observe::{Answer, Observation, Script, principal_class};
 pub use rate::Rate;
 pub use scope::{Alarm, Dimension, Phase, Point, Scope, ScopeKey};
 pub use seasonal::{Level, Terms, Verdict};

@@ -19,7 +19,7 @@ pub enum Metric {
     OutputTokens,
     /// Input and output tokens per minute.
     TokensPerMinute,
-    /// Cost per minute by the price table, in its currency; absent without a price.
+    /// Cost per minute by the application's prices, in their currency; absent without a price.
     CostPerMinute,
     /// Median time to the last byte, milliseconds.
     LatencyP50,

@@ -1,7 +1,6 @@
 //! What baselines look at in one exchange.
 
-use std::collections::BTreeMap;
-
+use quell_domain::budget::ModelPrice;
 use quell_domain::interaction::{Endpoint, Interaction, Outcome, Role, TextField};
 use quell_domain::principal::{Principal, TrustGrade};
 use serde::{Deserialize, Serialize};
@@ -10,19 +9,6 @@ use serde::{Deserialize, Serialize};
 const TOOLS_MAX: usize = 8;
 /// Characters of a text that are looked at for its script.
 const SCRIPT_CHARS_MAX: usize = 400;
-
-/// Price of a model, per million tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Input tokens.
-    pub input: f64,
-    /// Output tokens.
-    pub output: f64,
-}
-
-/// Prices by beginning of the model's name; the longest that fits counts.
-pub type Prices = BTreeMap<String, Price>;
 
 /// Which writing system most of a text is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +79,7 @@ pub struct Answer {
     pub input_tokens: Option<u64>,
     /// Tokens, as the provider counts.
     pub output_tokens: Option<u64>,
-    /// Millionths of the price table's currency.
+    /// Millionths of the currency of the application's prices.
     pub cost_millionths: Option<u64>,
     /// Time to the last byte, microseconds.
     pub latency_us: Option<u64>,
@@ -154,7 +140,7 @@ pub struct Observation {
 
 impl Observation {
     /// What baselines see in `interaction`. None for endpoints without exchanges of text.
-    pub fn of(interaction: &Interaction, prices: &Prices) -> Option<Self> {
+    pub fn of(interaction: &Interaction, prices: &[ModelPrice]) -> Option<Self> {
         if interaction.endpoint == Endpoint::Models {
             return None;
         }
@@ -190,7 +176,7 @@ impl Observation {
     }
 }
 
-fn answer(interaction: &Interaction, prices: &Prices) -> Answer {
+fn answer(interaction: &Interaction, prices: &[ModelPrice]) -> Answer {
     let status = interaction.status;
     let ended = |reasons: &[&str]| {
         interaction.finish_reasons.iter().any(|reason| reasons.contains(&reason.as_str()))
@@ -219,15 +205,12 @@ fn is_refusal(fact: &str) -> bool {
     fact == "refusal" || fact.starts_with("refusal.")
 }
 
-/// Millionths of the table's currency; none without tokens or price.
-fn cost(interaction: &Interaction, prices: &Prices) -> Option<u64> {
+/// Millionths of the application's currency; none without tokens or price.
+fn cost(interaction: &Interaction, prices: &[ModelPrice]) -> Option<u64> {
     let model = interaction.model_served.as_ref().or(interaction.model_asked.as_ref())?;
-    let fits = prices.iter().filter(|(name, _)| model.starts_with(name.as_str()));
-    let (_, price) = fits.max_by_key(|(name, _)| name.len())?;
+    let price = prices.iter().find(|price| price.is_of(model))?;
     let usage = interaction.usage;
-    let (input, output) = (usage.input_tokens?, usage.output_tokens.unwrap_or(0));
-    let total = input as f64 * price.input + output as f64 * price.output;
-    Some(total.max(0.0) as u64)
+    Some(price.cost(usage.input_tokens?, usage.output_tokens.unwrap_or(0)))
 }
 
 /// The text asked last: of the user, else of a tool.

@@ -112,6 +112,9 @@ pub struct Point {
 struct Watch {
     /// Since when it alarms: index into the alarms by start.
     since: Option<i64>,
+    /// Which way it last alarmed.
+    #[serde(default)]
+    change: Option<Change>,
     /// End of the last flagged cell.
     flagged_until: i64,
 }
@@ -341,8 +344,17 @@ impl Scope {
         if verdict.flagged.is_some() {
             watch.flagged_until = end;
         }
+        let turned = verdict.flagged.filter(|change| watch.change.is_some_and(|c| c != *change));
+        if let (Some(since), Some(_)) = (watch.since, turned) {
+            // The other way now: one alarm ends and another begins.
+            watch.since = None;
+            if let Some(alarm) = alarm_of(&mut self.head.alarms, metric, since) {
+                alarm.end = Some(start);
+            }
+        }
         let Some(since) = watch.since else {
             let change = verdict.flagged?;
+            watch.change = Some(change);
             watch.since = Some(start);
             let alarm = Alarm {
                 metric,
@@ -363,8 +375,7 @@ impl Scope {
         if accepted || end - watch.flagged_until >= QUIET {
             watch.since = None;
             let until = watch.flagged_until;
-            let mine = |alarm: &&mut Alarm| alarm.metric == metric && alarm.start == since;
-            if let Some(alarm) = self.head.alarms.iter_mut().find(mine) {
+            if let Some(alarm) = alarm_of(&mut self.head.alarms, metric, since) {
                 (alarm.end, alarm.accepted) = (Some(until), accepted);
             }
             if accepted {
@@ -394,6 +405,10 @@ impl Scope {
             rate.accept(sums.0, sums.1);
         }
     }
+}
+
+fn alarm_of(alarms: &mut [Alarm], metric: Metric, since: i64) -> Option<&mut Alarm> {
+    alarms.iter_mut().find(|alarm| alarm.metric == metric && alarm.start == since)
 }
 
 /// The value people see: of a rate the share.

@@ -25,21 +25,25 @@ fn body(name: &str) -> &'static str {
         }
         "low" => r#"<circle cx="8" cy="8" r="4.6" stroke-width="2.6"/>"#,
         // States of measures and incidents.
-        "proposed" | "triage" => r#"<circle cx="8" cy="8" r="6" stroke-dasharray="2.6 2.1"/>"#,
+        "proposed" | "triage" | "learning" => {
+            r#"<circle cx="8" cy="8" r="6" stroke-dasharray="2.6 2.1"/>"#
+        }
         "approved" => {
             r#"<circle cx="8" cy="8" r="6" stroke-dasharray="2.6 2.1"/><path d="m5.4 8.2 1.8 1.8 3.4-3.8"/>"#
         }
         "requested" => r#"<circle cx="8" cy="8" r="6"/>"#,
-        "acknowledged" | "recovering" => {
+        "acknowledged" | "recovering" | "settling" => {
             r#"<circle cx="8" cy="8" r="6"/><path d="M8 2a6 6 0 0 1 0 12Z" fill="currentColor" stroke="none"/>"#
         }
         "verified" | "closed" | "ok" | "confirmed" => {
             r#"<circle cx="8" cy="8" r="6.8" fill="currentColor" stroke="none"/><path d="m5 8.3 2.1 2.1 4-4.6" stroke="var(--surface)" stroke-width="1.9"/>"#
         }
-        "failed" | "alert" => {
+        "failed" | "alert" | "alarming" => {
             r#"<path d="M8 1.4 15.2 14H.8Z" fill="currentColor" stroke="none"/><path d="M8 6v3.6M8 11.9v.1" stroke="var(--surface)" stroke-width="1.8"/>"#
         }
-        "allowed" => r#"<circle cx="8" cy="8" r="6"/><path d="m5.4 8.2 1.8 1.8 3.4-3.8"/>"#,
+        "allowed" | "normal" => {
+            r#"<circle cx="8" cy="8" r="6"/><path d="m5.4 8.2 1.8 1.8 3.4-3.8"/>"#
+        }
         "blocked" => r#"<circle cx="8" cy="8" r="6"/><path d="m4 4 8 8"/>"#,
         "would_block" | "shadow" => {
             r#"<circle cx="8" cy="8" r="6" stroke-dasharray="2.6 2.1"/><path d="m4.6 4.6 6.8 6.8"/>"#
@@ -78,6 +82,7 @@ fn body(name: &str) -> &'static str {
         "detections" => {
             r#"<circle cx="7" cy="7" r="4.7"/><path d="m10.5 10.5 3.5 3.5M5.2 7h1l.8-1.6L8 8.6l.6-1.6h.6"/>"#
         }
+        "baselines" => r#"<path d="M1.8 9.5h2.4l1.6-3.2 2 6 2-9 1.6 6.2h2.8"/>"#,
         "people" => {
             r#"<circle cx="6" cy="5.2" r="2.6"/><path d="M1.6 13.4c.3-2.6 2-4.2 4.4-4.2s4.1 1.6 4.4 4.2M10.8 2.9a2.6 2.6 0 0 1 0 4.6M12.2 9.7c1.3.6 2.1 1.9 2.3 3.7"/>"#
         }

@@ -20,6 +20,12 @@ pub mod views;
 
 pub use router::{Console, router};
 
+/// What is normal, and what left it.
+pub mod baselines {
+    pub mod context;
+    pub(crate) mod handler;
+    pub mod plot;
+}
 /// The last look before something disruptive.
 pub mod confirm {
     pub mod context;

@@ -189,12 +189,12 @@ fn round_up(peak: u64) -> u64 {
     }
 }
 
-fn stamp(at: Timestamp) -> String {
+pub(crate) fn stamp(at: Timestamp) -> String {
     let moment = Moment::new(at, at);
     format!("{} {}", moment.day, &moment.clock[..5])
 }
 
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or_else(|| text.clone(), Into::into)
 }

@@ -29,7 +29,7 @@ macro_rules! templates {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!($name))),+] };
 }
 
-const TEMPLATES: [(&str, &str); 20] = templates![
+const TEMPLATES: [(&str, &str); 22] = templates![
     "layout/base.html",
     "layout/bare.html",
     "layout/parts.html",
@@ -47,6 +47,8 @@ const TEMPLATES: [(&str, &str); 20] = templates![
     "detections/page.html",
     "rule/page.html",
     "signal/page.html",
+    "baselines/page.html",
+    "baselines/scope.html",
     "people/page.html",
     "settings/page.html",
     "errors/page.html",
@@ -112,11 +114,11 @@ pub(crate) fn words(text: &str) -> String {
 /// The tone of a state or outcome. Colour never stands alone: the word and shape go with it.
 fn tone(name: &str) -> &'static str {
     match name {
-        "verified" | "contained" | "allowed" | "live" | "enforce" | "confirmed" => "ok",
+        "verified" | "contained" | "allowed" | "live" | "enforce" | "confirmed" | "normal" => "ok",
         "requested" | "acknowledged" | "approved" | "lifting" | "recovering" | "monitoring"
-        | "eradicating" | "stale" => "wait",
+        | "eradicating" | "stale" | "settling" => "wait",
         "failed" | "lost" | "shut_down" => "critical",
-        "active" | "blocked" => "high",
+        "active" | "alarming" | "blocked" => "high",
         "redacted" | "degraded" | "fallback" | "would_block" | "triage" | "proposed" => "medium",
         _ => "quiet",
     }

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use crate::http::{Failure, events, failure, headers};
 use crate::{
-    assets, containment, detections, incident, incidents, interaction, interactions, overview,
-    people, rule, settings, setup, sign_in, signal,
+    assets, baselines, containment, detections, incident, incidents, interaction, interactions,
+    overview, people, rule, settings, setup, sign_in, signal,
 };
 
 /// Largest form.
@@ -65,6 +65,9 @@ pub fn router(console: Console) -> Router {
         .route("/signals/{id}", get(signal::handler::show).post(signal::handler::reveal))
         .route("/signals/{id}/label", post(signal::handler::label))
         .route("/signals/{id}/unlabel", post(signal::handler::unlabel))
+        .route("/baselines", get(baselines::handler::list))
+        .route("/baselines/{application}", get(baselines::handler::show))
+        .route("/baselines/{application}/budget", post(baselines::handler::budget))
         .route("/people", get(people::handler::list).post(people::handler::create))
         .route("/people/{id}", post(people::handler::change))
         .route("/settings", get(settings::handler::show))

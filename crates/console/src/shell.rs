@@ -109,6 +109,8 @@ pub enum Section {
     Interactions,
     /// Rules.
     Detections,
+    /// What is normal, and what left it.
+    Baselines,
     /// Accounts.
     People,
     /// Applications, upstreams, keys, gateways.
@@ -116,12 +118,13 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Overview,
         Self::Incidents,
         Self::Containment,
         Self::Interactions,
         Self::Detections,
+        Self::Baselines,
         Self::People,
         Self::Settings,
     ];
@@ -133,6 +136,7 @@ impl Section {
             Self::Containment => ("/containment", "Containment", "containment"),
             Self::Interactions => ("/interactions", "Interactions", "interactions"),
             Self::Detections => ("/detections", "Detections", "detections"),
+            Self::Baselines => ("/baselines", "Baselines", "baselines"),
             Self::People => ("/people", "People", "people"),
             Self::Settings => ("/settings", "Settings", "settings"),
         }

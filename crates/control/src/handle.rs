@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::Throttle;
 use crate::options::ControlOptions;
-use crate::reconcilers::{self, Ingest};
+use crate::reconcilers::{self, Baselines, Ingest};
 use crate::refused::Refused;
 use crate::rules::RuleBook;
 use crate::snapshot;
@@ -38,6 +38,7 @@ struct Inner {
     /// Serialises refreshes, so that an older snapshot never replaces a newer one.
     refreshing: Mutex<()>,
     ingest: Mutex<Ingest>,
+    baselines: Mutex<Baselines>,
     jobs: Notify,
     throttle: Throttle,
     stop: CancellationToken,
@@ -70,6 +71,7 @@ impl Control {
             head: watch::Sender::new(0),
             refreshing: Mutex::default(),
             ingest: Mutex::default(),
+            baselines: Mutex::default(),
             jobs: Notify::new(),
             throttle: Throttle::default(),
             stop: CancellationToken::new(),
@@ -153,6 +155,10 @@ impl Control {
 
     pub(crate) fn ingest_state(&self) -> &Mutex<Ingest> {
         &self.0.ingest
+    }
+
+    pub(crate) fn baselines_state(&self) -> &Mutex<Baselines> {
+        &self.0.baselines
     }
 
     pub(crate) fn jobs_waiting(&self) -> &Notify {

@@ -9,6 +9,7 @@
 
 pub mod accounts;
 pub mod applications;
+pub mod baselines;
 pub mod evidence;
 pub mod feedback;
 pub mod incidents;

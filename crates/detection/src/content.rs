@@ -37,6 +37,7 @@ const FILES: &[(&str, &str)] = files![
     "rules/behaviour.yaml",
     "rules/combined.yaml",
     "rules/context.yaml",
+    "rules/baselines.yaml",
     "rules/conversations.yaml",
     "rules/correlations.yaml",
     "rules/cost.yaml",

@@ -400,7 +400,12 @@ fn correlation_signal(
     signal(info, &format!("{}|{key}|{start}", info.id), facts, info.direction)
 }
 
-fn signal(info: &RuleInfo, key: &str, facts: Vec<String>, direction: Direction) -> Signal {
+pub(crate) fn signal(
+    info: &RuleInfo,
+    key: &str,
+    facts: Vec<String>,
+    direction: Direction,
+) -> Signal {
     Signal {
         id: format!("sig_{}", &sha256_hex(key.as_bytes())[..32]),
         rule: info.id.clone(),

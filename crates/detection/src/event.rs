@@ -23,6 +23,9 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("quell.address", "the peer's address"),
     ("quell.api_key", "the Quell key's id"),
     ("quell.application", "the application"),
+    ("quell.baseline.change", "up or down; only for alarms of baselines"),
+    ("quell.baseline.metric", "the metric that left its baseline; only for alarms of baselines"),
+    ("quell.baseline.scope", "application, model, endpoint, principal or tool; only for alarms"),
     ("quell.direction", "input or output"),
     ("quell.endpoint", "the wire surface, e.g. chat_completions"),
     ("quell.exchange.fact", "facts about any speaker's text in this direction"),
@@ -52,11 +55,14 @@ pub(crate) const FACT_FIELDS: [&str; 3] =
 pub(crate) const TEXT_FIELDS: [&str; 2] = ["gen_ai.input.messages", "gen_ai.output.messages"];
 
 /// Fields known only once the exchange is over.
-pub(crate) const LATE_FIELDS: [&str; 10] = [
+pub(crate) const LATE_FIELDS: [&str; 13] = [
     "gen_ai.response.finish_reasons",
     "gen_ai.response.model",
     "gen_ai.usage.input_tokens",
     "gen_ai.usage.output_tokens",
+    "quell.baseline.change",
+    "quell.baseline.metric",
+    "quell.baseline.scope",
     "quell.outcome",
     "quell.principal",
     "quell.rule",

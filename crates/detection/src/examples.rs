@@ -11,6 +11,7 @@ use quell_domain::interaction::{
 use quell_domain::principal::{Graded, Principal, TrustGrade};
 use quell_domain::rule::Direction;
 
+use crate::alarm::BaselineAlarm;
 use crate::budget::Budget;
 use crate::correlate::Correlator;
 use crate::event::Context;
@@ -77,6 +78,18 @@ fn matched(rules: &Arc<RuleSet>, info: &RuleInfo, example: &Example) -> Vec<Stri
     let mut correlator = Correlator::new(Arc::clone(rules));
     let (mut found, mut second, mut number) = (Vec::new(), 0, 0);
     for turn in turns {
+        if let Some(alarm) = &turn.baseline {
+            let alarm = BaselineAlarm {
+                application: "example",
+                metric: &alarm.metric,
+                change: &alarm.change,
+                scope: "application",
+                part: "",
+                at: Timestamp::UNIX_EPOCH,
+            };
+            found.extend(rules.judge_alarm(&alarm, &[]).into_iter().map(|signal| signal.rule));
+            continue;
+        }
         for _ in 0..turn.repeat.unwrap_or(1) {
             number += 1;
             second += turn.after;

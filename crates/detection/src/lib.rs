@@ -5,6 +5,7 @@
 //! [`Budget`]. The same bytes give the same verdict, redactions and released text however a stream
 //! is split (as long as the budget lasts).
 
+mod alarm;
 mod analyzers;
 mod backtest;
 mod behave;
@@ -31,6 +32,7 @@ mod stream;
 mod taxonomy;
 mod validate;
 
+pub use alarm::BaselineAlarm;
 pub use analyzers::ANALYZER_FACTS;
 pub use backtest::Backtest;
 pub use budget::Budget;

@@ -11,6 +11,7 @@
 mod accounts;
 mod activity;
 mod approvals;
+mod baselines;
 mod behaviour;
 mod correlator;
 mod error;
@@ -41,6 +42,7 @@ mod tokens;
 pub use accounts::Account;
 pub use activity::PRINCIPALS_PER_HOUR;
 pub use approvals::{Approval, ApprovalDecision};
+pub use baselines::{BaselineScope, BaselineState, StoredBaselineState};
 pub use behaviour::BehaviourRow;
 pub use error::StoreError;
 pub use evidence::EvidenceItem;

@@ -173,3 +173,21 @@ fn records_from_the_future_or_the_past_do_no_harm() {
     let points = book.scope(&key).unwrap().points(Metric::Requests, 0);
     assert_eq!(points.last().unwrap().value, Some(2.0), "taken as now");
 }
+
+#[test]
+fn a_flood_right_after_silence_is_an_alarm_of_its_own() {
+    let mut book = Book::default();
+    cells(&mut book, 0, 15 * 288);
+    let silent = 15 * 288;
+    let flood = START + (silent + 1) * CELL;
+    let mut dice = Dice(5);
+    for _ in 0..400 {
+        book.observe(one(flood, &mut dice), flood);
+    }
+    let alarms = book.close(flood + CELL, Some(START));
+    let whole = |alarm: &&BookAlarm| {
+        alarm.key.dimension == Dimension::Application && alarm.alarm.metric == Metric::Requests
+    };
+    let found: Vec<_> = alarms.iter().filter(whole).map(|a| a.alarm.change.as_str()).collect();
+    assert_eq!(found, ["down", "up"]);
+}

@@ -2,6 +2,7 @@
 
 mod account;
 mod app;
+mod baselines;
 mod config;
 mod contain;
 mod context;
@@ -71,6 +72,9 @@ pub(crate) enum Command {
     /// The classifier's model: train, evaluate, calibrate.
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// What is normal for each application, and what left it.
+    #[command(subcommand)]
+    Baselines(baselines::BaselinesCommand),
     /// What was preserved; `verify` needs no server.
     #[command(subcommand)]
     Evidence(evidence::EvidenceCommand),
@@ -116,6 +120,7 @@ impl Command {
             Self::Detect(args) => detect::run(cx, &args),
             Self::Rules(command) => rules::run(cx, command).await,
             Self::Model(command) => model::run(cx, &command),
+            Self::Baselines(command) => baselines::run(cx, command).await,
             Self::Evidence(command) => evidence::run(cx, command).await,
             Self::Range(args) => range::run(cx, args).await,
             Self::Token(command) => token::run(cx, command).await,

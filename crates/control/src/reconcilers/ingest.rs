@@ -4,6 +4,7 @@
 //! What a batch of records leads to and the cursor behind it are one transaction: a crash in
 //! between repeats the batch, and the signals' ids make the repetition change nothing.
 
+mod alarm;
 mod batch;
 mod group;
 mod judge;

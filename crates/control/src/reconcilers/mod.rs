@@ -2,11 +2,13 @@
 //! run any number of times: it is driven by signals and by a period, and its failures are retried
 //! with growing pauses.
 
+mod baselines;
 mod enforcement;
 mod housekeeping;
 mod ingest;
 mod jobs;
 
+pub(crate) use baselines::Baselines;
 pub(crate) use ingest::Ingest;
 
 use std::future::Future;
@@ -39,6 +41,11 @@ pub(crate) fn spawn(control: &Control) {
     tasks.spawn(run(control.clone(), "jobs", Duration::from_secs(1), move || {
         let c = c.clone();
         async move { c.reconcile_jobs().await }
+    }));
+    let c = control.clone();
+    tasks.spawn(run(control.clone(), "baselines", Duration::from_secs(5), move || {
+        let c = c.clone();
+        async move { c.reconcile_baselines().await }
     }));
     let c = control.clone();
     tasks.spawn(run(control.clone(), "housekeeping", Duration::from_mins(10), move || {

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod approvals;
+mod baselines;
 mod enforcement;
 mod flow;
 mod inventory;

@@ -126,6 +126,18 @@ pub struct Turn {
     /// Tokens out, as the provider counts.
     #[serde(skip_serializing_if = "is_default")]
     pub output_tokens: Option<u64>,
+    /// An alarm of a baseline, in place of an exchange.
+    pub baseline: Option<BaselineExample>,
+}
+
+/// An alarm of a baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineExample {
+    /// The metric.
+    pub metric: String,
+    /// `up` or `down`.
+    pub change: String,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

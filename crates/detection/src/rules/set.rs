@@ -31,6 +31,8 @@ pub struct RuleSet {
     pub(crate) output: PatternSet,
     inline: [Rules; 2],
     late: Rules,
+    /// Rules over alarms of baselines.
+    alarms: Rules,
     /// Each after those it counts.
     pub(crate) correlations: Vec<Correlation>,
     filters: Vec<Filter>,
@@ -104,6 +106,7 @@ impl RuleSet {
             output: PatternSet::empty(),
             inline: Default::default(),
             late: Rules::default(),
+            alarms: Rules::default(),
             correlations: Vec::new(),
             filters: Vec::new(),
             facts: crate::analyzers::ANALYZER_FACTS
@@ -235,6 +238,12 @@ impl RuleSet {
         self.matching(&self.late, &self.late.index.asked(facts), event, now)
     }
 
+    /// The rules over alarms of baselines that match `event`, which stands at `now`.
+    pub(crate) fn evaluate_alarm(&self, event: &Value, now: Timestamp) -> Vec<Matched<'_>> {
+        let asked = self.alarms.index.asked(std::iter::empty());
+        self.matching(&self.alarms, &asked, event, now)
+    }
+
     fn matching(
         &self,
         rules: &Rules,
@@ -290,8 +299,13 @@ impl RuleSet {
         };
         match body {
             Body::Detection { rule, facts, late } => {
+                let alarm = late.iter().any(|reason| reason.starts_with("`quell.baseline."));
                 let late = !late.is_empty() || counted_only;
-                let rules = if late { &mut self.late } else { &mut self.inline[slot(direction)] };
+                let rules = match (alarm, late) {
+                    (true, _) => &mut self.alarms,
+                    (false, true) => &mut self.late,
+                    (false, false) => &mut self.inline[slot(direction)],
+                };
                 rules.add(index, &rule).map_err(wrong)?;
                 info.facts = facts;
                 info.runs = if late { Runs::AfterExchange } else { Runs::Inline };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod baselines;
 mod basics;
 mod durability;
 mod events;
@@ -36,6 +37,8 @@ macro_rules! on_both {
 }
 
 on_both! {
+    baselines:
+        baselines_are_saved_whole_by_one_holder;
     basics:
         the_inventory_keeps_versions,
         keys_are_bound_until_revoked,

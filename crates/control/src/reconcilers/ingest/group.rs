@@ -112,7 +112,7 @@ impl Control {
     }
 
     /// A new incident in triage, for findings that belong nowhere else.
-    async fn open_for(
+    pub(super) async fn open_for(
         &self,
         unit: &mut Unit<'_>,
         candidate: &Candidate<'_>,
@@ -163,7 +163,7 @@ impl Control {
 }
 
 /// The open incident that `candidate` belongs to.
-async fn find(
+pub(super) async fn find(
     ingest: &mut Ingest,
     unit: &mut Unit<'_>,
     candidate: &Candidate<'_>,

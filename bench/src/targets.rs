@@ -128,6 +128,8 @@ fn content(
         content: if guards { Vec::new() } else { no_rules() },
         measures: Vec::new(),
         lifting: Vec::new(),
+        model: None,
+        shadow_model: None,
     }
 }
 

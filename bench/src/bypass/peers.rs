@@ -120,6 +120,8 @@ pub(crate) async fn quell(
         content: Vec::new(),
         measures: Vec::new(),
         lifting: Vec::new(),
+        model: None,
+        shadow_model: None,
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let token = SecretString::from(NODE_TOKEN.to_owned());

@@ -21,6 +21,7 @@ mod incidents;
 mod interactions;
 mod keys;
 mod measures;
+mod models;
 mod nodes;
 mod overview;
 mod paging;
@@ -82,7 +83,10 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(session::sign_in),
             ],
         )
-        .add(Need::Node, [routes!(nodes::fetch_snapshot), routes!(nodes::report)])
+        .add(
+            Need::Node,
+            [routes!(nodes::fetch_snapshot), routes!(nodes::report), routes!(models::fetch_model)],
+        )
         .add(
             Need::Role(Viewer),
             [
@@ -104,6 +108,7 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(signals::list_signals),
                 routes!(signals::show_signal),
                 routes!(feedback::list_labels),
+                routes!(models::list_models),
                 routes!(feedback::list_rule_figures),
                 routes!(interactions::list_interactions),
                 routes!(interactions::show_interaction),
@@ -144,7 +149,10 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(measures::lift_measure),
             ],
         )
-        .add(Need::Role(Approver), [routes!(approvals::decide_approval)])
+        .add(
+            Need::Role(Approver),
+            [routes!(approvals::decide_approval), routes!(models::roll_back_model)],
+        )
         .add(
             Need::Role(Admin),
             [
@@ -165,6 +173,10 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(rule_changes::backtest_rules),
                 routes!(rules::reset_rule_mode),
                 routes!(baselines::set_baseline_budget),
+                routes!(models::propose_model),
+                routes!(models::shadow_model),
+                routes!(models::unshadow_model),
+                routes!(models::request_release),
                 routes!(rules::put_content),
                 routes!(rules::delete_content),
                 routes!(nodes::remove_gateway),
@@ -189,6 +201,7 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
         (name = "baselines", description = "What is normal, and what left it"),
         (name = "rules", description = "Detection rules and content"),
         (name = "feedback", description = "What people say about signals, and how rules fare by it"),
+        (name = "models", description = "Classifier weights: brought, tried in shadow, released"),
         (name = "inventory", description = "Applications, upstreams, keys"),
         (name = "people", description = "Accounts, sessions, tokens"),
         (name = "gateways", description = "Gateways and what they fetch and report"),

@@ -3,6 +3,6 @@
 
 pub(crate) use quell_store::{
     Account, ApiKey, ApiToken, Approval, EvidenceItem, IncidentFilter, IncidentInteraction,
-    LabelFilter, MeasureFilter, Page, PageRequest, RoleAssignment, RuleChange, RuleFigures,
-    RuleSetting, SignalFilter, SignalLabel, SignalRecord, Versioned,
+    LabelFilter, MeasureFilter, ModelRecord, Page, PageRequest, RoleAssignment, RuleChange,
+    RuleFigures, RuleSetting, SignalFilter, SignalLabel, SignalRecord, Versioned,
 };

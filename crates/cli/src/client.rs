@@ -91,6 +91,17 @@ impl Client {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// `POST` of bytes.
+    pub(crate) async fn upload(&self, path: &str, bytes: Bytes) -> Result<Value, Failure> {
+        let (status, answer) = self.send(Method::POST, path, bytes).await?;
+        if !status.is_success() {
+            return Err(problem(status, &answer));
+        }
+        serde_json::from_slice(&answer).map_err(|error| {
+            Failure::error(format!("{} answered with something else than JSON: {error}", self.base))
+        })
+    }
+
     /// `PUT` with a JSON body.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.call(Method::PUT, path, Some(body)).await

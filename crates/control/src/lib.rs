@@ -15,6 +15,7 @@ pub mod feedback;
 pub mod incidents;
 pub mod interactions;
 pub mod measures;
+pub mod models;
 pub mod nodes;
 pub mod overview;
 pub mod rules;

@@ -6,7 +6,7 @@
 
 use quell_domain::measure::{Measure, MeasureState};
 use quell_domain::snapshot::{Snapshot, SnapshotContent};
-use quell_store::Read;
+use quell_store::{ModelState, Read};
 
 use crate::refused::Refused;
 use crate::rules::effective_content;
@@ -31,8 +31,14 @@ pub(crate) async fn compile(read: &mut Read) -> Result<Option<Snapshot>, Refused
         content: effective_content(read).await?,
         measures,
         lifting,
+        model: digest(read, ModelState::Released).await?,
+        shadow_model: digest(read, ModelState::Shadow).await?,
     };
     Ok(Some(Snapshot::new(epoch, content)))
+}
+
+async fn digest(read: &mut Read, state: ModelState) -> Result<Option<String>, Refused> {
+    Ok(read.model_in(state).await?.map(|model| model.sha256))
 }
 
 fn values<T>(rows: Vec<quell_store::Versioned<T>>) -> Vec<T> {

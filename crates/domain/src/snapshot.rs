@@ -34,6 +34,12 @@ pub struct SnapshotContent {
     pub measures: Vec<Measure>,
     /// Measures being lifted: absent from the table, probed until traffic passes again.
     pub lifting: Vec<Measure>,
+    /// SHA-256 of the classifier to judge with; none for the one that ships.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// SHA-256 of the classifier to try beside it; it decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow_model: Option<String>,
 }
 
 /// One epoch of [`SnapshotContent`].
@@ -95,6 +101,32 @@ pub struct GatewayReport {
     /// Open breakers, by upstream.
     #[serde(default)]
     pub open_breakers: Vec<String>,
+    /// SHA-256 of the classifier it judges with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What the classifier in shadow would have flagged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowCounts>,
+}
+
+/// What a classifier in shadow would have flagged, beside the one in force. Requests only, since
+/// the gateway began to try it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ShadowCounts {
+    /// SHA-256 of the classifier in shadow.
+    pub sha256: String,
+    /// Requests judged by both.
+    pub judged: u64,
+    /// Of those, flagged by the one in force.
+    pub flagged_now: u64,
+    /// Of those, flagged by the one in shadow.
+    pub flagged_then: u64,
+    /// Of those, flagged by both.
+    pub flagged_both: u64,
+    /// Requests the shadow did not judge, because it was still busy with others.
+    pub skipped: u64,
 }
 
 /// What a probe through a gateway's own data path met.

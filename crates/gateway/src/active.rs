@@ -1,14 +1,16 @@
 //! What the gateway runs on right now: one snapshot, compiled. Swapped whole, never edited.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use quell_detection::classifier::Classifier;
 use quell_detection::{PatternError, PatternSet, RuleSet};
 use quell_domain::application::{Application, KeyBinding, Upstream};
 use quell_domain::measure::{Target, TextPattern};
-use quell_domain::snapshot::Snapshot;
+use quell_domain::snapshot::{Snapshot, SnapshotContent};
 use quell_domain::{ApiKeyId, Measure, MeasureId};
 use quell_outbound::{UpstreamClient, UpstreamOptions};
 use quell_response::{Breaker, BreakerState, Table};
@@ -16,6 +18,7 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::models::{self, Shadow};
 use crate::secrets;
 
 /// One compiled snapshot.
@@ -25,8 +28,10 @@ pub(crate) struct Active {
     pub epoch: u64,
     /// Its hash.
     pub hash: String,
-    /// The rules it judges with.
+    /// The rules it judges with, and the classifier in them.
     pub rules: Arc<RuleSet>,
+    /// The classifier that is tried beside it.
+    pub shadow: Option<Arc<Shadow>>,
     /// The measures in force.
     pub table: Table,
     /// The snapshot itself, for probes and for what is being lifted.
@@ -118,6 +123,7 @@ impl Active {
     pub(crate) fn compile(
         snapshot: Arc<Snapshot>,
         held: Option<&Active>,
+        data_dir: &Path,
     ) -> Result<Self, ActivateError> {
         if !snapshot.is_intact() {
             return Err(ActivateError::Damaged);
@@ -125,15 +131,41 @@ impl Active {
         if let Some(held) = held.filter(|held| held.epoch >= snapshot.epoch) {
             return Err(ActivateError::Stale { offered: snapshot.epoch, held: held.epoch });
         }
+        Self::compiled(snapshot, held, data_dir)
+    }
+
+    /// The same snapshot again, with models that have arrived meanwhile.
+    pub(crate) fn with_models(&self, data_dir: &Path) -> Result<Self, ActivateError> {
+        Self::compiled(Arc::clone(&self.snapshot), Some(self), data_dir)
+    }
+
+    /// Digests of the models that the snapshot names and this gateway does not run.
+    pub(crate) fn missing_models(&self) -> Vec<String> {
+        let content = &self.snapshot.content;
+        let runs = self.rules.classifier().map(|classifier| classifier.sha256());
+        let tries = self.shadow.as_ref().map(|shadow| shadow.sha256());
+        [(&content.model, runs), (&content.shadow_model, tries)]
+            .into_iter()
+            .filter_map(|(wanted, held)| wanted.as_deref().filter(|wanted| held != Some(*wanted)))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn compiled(
+        snapshot: Arc<Snapshot>,
+        held: Option<&Active>,
+        data_dir: &Path,
+    ) -> Result<Self, ActivateError> {
         let content = &snapshot.content;
         let content_digest = digest_content(&snapshot);
-        let rules = match held.filter(|held| held.content_digest == content_digest) {
+        let held_rules = held.filter(|held| held.content_digest == content_digest);
+        let classifier = classifier(content, held, data_dir);
+        let same = |held: &&Active| digest(held.rules.classifier()) == digest(classifier.as_ref());
+        let rules = match held_rules.filter(same) {
             Some(held) => Arc::clone(&held.rules),
-            None => Arc::new(
-                RuleSet::with_overrides(&content.content)
-                    .map_err(|errors| ActivateError::Rules(errors.to_string()))?,
-            ),
+            None => Arc::new(with(rules(content)?, classifier)),
         };
+        let shadow = shadow(content, held_rules, data_dir)?;
         let table = Table::compile(snapshot.epoch, &content.measures)
             .map_err(|error| ActivateError::Table(error.to_string()))?;
         let mut upstreams = HashMap::with_capacity(content.upstreams.len());
@@ -162,6 +194,7 @@ impl Active {
             epoch: snapshot.epoch,
             hash: snapshot.hash.clone(),
             rules,
+            shadow,
             table,
             snapshot,
             applications,
@@ -253,6 +286,56 @@ fn compile_measures<'a>(
         })
         .collect();
     PatternSet::from_measures(&patterns)
+}
+
+fn rules(content: &SnapshotContent) -> Result<RuleSet, ActivateError> {
+    RuleSet::with_overrides(&content.content)
+        .map_err(|errors| ActivateError::Rules(errors.to_string()))
+}
+
+/// The rules with that classifier; as they are where it is theirs already.
+fn with(rules: RuleSet, classifier: Option<Arc<Classifier>>) -> RuleSet {
+    if digest(rules.classifier()) == digest(classifier.as_ref()) {
+        return rules;
+    }
+    rules.with_classifier(classifier)
+}
+
+fn digest(classifier: Option<&Arc<Classifier>>) -> Option<&str> {
+    classifier.map(|classifier| classifier.sha256())
+}
+
+/// The classifier to judge with. Until the one the snapshot names is here, the one held goes on.
+fn classifier(
+    content: &SnapshotContent,
+    held: Option<&Active>,
+    data_dir: &Path,
+) -> Option<Arc<Classifier>> {
+    let Some(wanted) = &content.model else { return Classifier::shipped() };
+    let running = held.and_then(|held| held.rules.classifier());
+    if digest(running) == Some(wanted) {
+        return running.cloned();
+    }
+    models::kept(data_dir, wanted)
+        .map(Arc::new)
+        .or_else(|| running.cloned())
+        .or_else(Classifier::shipped)
+}
+
+/// The classifier to try beside it, if the snapshot names one and it is here.
+fn shadow(
+    content: &SnapshotContent,
+    held: Option<&Active>,
+    data_dir: &Path,
+) -> Result<Option<Arc<Shadow>>, ActivateError> {
+    let Some(wanted) = &content.shadow_model else { return Ok(None) };
+    let running = held.and_then(|held| held.shadow.as_ref());
+    if let Some(same) = running.filter(|shadow| shadow.sha256() == wanted) {
+        return Ok(Some(Arc::clone(same)));
+    }
+    let Some(candidate) = models::kept(data_dir, wanted) else { return Ok(None) };
+    let rules = rules(content)?.with_classifier(Some(Arc::new(candidate)));
+    Ok(Some(Arc::new(Shadow::new(wanted, rules))))
 }
 
 fn digest_content(snapshot: &Snapshot) -> String {

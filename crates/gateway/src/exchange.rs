@@ -31,6 +31,7 @@ use crate::active::{Active, ActiveApplication};
 use crate::body::ReplyBody;
 use crate::forward::{self, Forwarded};
 use crate::identify;
+use crate::models::ShadowRequest;
 use crate::probe::ProbeContext;
 use crate::shared::{InFlight, Shared};
 use crate::spend::room::Room;
@@ -159,6 +160,7 @@ impl Exchange {
             epoch: active.epoch,
             digests: quell_domain::interaction::Digests {
                 rules: Some(active.rules.digest().to_owned()),
+                model: active.rules.classifier().map(|model| model.sha256().to_owned()),
                 config: Some(active.hash.clone()),
                 ..Default::default()
             },
@@ -274,6 +276,8 @@ impl Exchange {
         self.record.epoch = newest.epoch;
         self.record.digests.config = Some(newest.hash.clone());
         self.record.digests.rules = Some(newest.rules.digest().to_owned());
+        self.record.digests.model =
+            newest.rules.classifier().map(|model| model.sha256().to_owned());
         self.active = newest;
         Ok(())
     }
@@ -416,6 +420,7 @@ impl Exchange {
         );
         self.request = Some(request);
         let findings = findings?;
+        self.offer_to_shadow(&findings);
         self.request_facts.clone_from(&findings.facts);
         let redactions = self.weigh(findings, Direction::Input)?;
         let Some(request) = self.request.as_mut() else { return Ok(()) };
@@ -426,6 +431,24 @@ impl Exchange {
             return Ok(());
         }
         Err(self.not_redactable())
+    }
+
+    /// Lets a classifier in shadow judge the request, off the hot path.
+    fn offer_to_shadow(&self, findings: &Findings) {
+        let Some(shadow) = self.active.shadow.as_ref().filter(|_| self.probe.is_none()) else {
+            return;
+        };
+        let Some(request) = &self.request else { return };
+        let Some(application) = &self.application else { return };
+        shadow.offer(findings, || ShadowRequest {
+            application: self.record.application.clone(),
+            endpoint: self.record.endpoint,
+            principal: self.record.principal.clone(),
+            system_text: quell_wire::system_text(request),
+            fields: request.fields.clone(),
+            interaction: self.record.id,
+            work_bytes: application.config.limits.work_bytes,
+        });
     }
 
     /// What must not pass and cannot be replaced is refused.

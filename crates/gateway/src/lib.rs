@@ -16,6 +16,7 @@ mod gate;
 mod held;
 mod identify;
 mod limit;
+mod models;
 mod probe;
 mod record;
 mod reply;

@@ -17,12 +17,14 @@ use secrecy::ExposeSecret;
 
 use crate::active::{ActivateError, Active};
 use crate::shared::Shared;
-use crate::{probe, spend};
+use crate::{models, probe, spend};
 
 /// Largest snapshot accepted, bytes.
 const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long control may hold a long poll, plus a margin.
 const POLL_TIMEOUT: Duration = Duration::from_secs(35);
+/// How long a model may take to come.
+const MODEL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after control could not be reached.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// What was spent is written this often; what is not yet is counted from the log at the start.
@@ -69,9 +71,10 @@ pub(crate) fn resume(shared: &Shared) {
             return;
         }
     };
-    let taken = serde_json::from_slice::<Snapshot>(&bytes)
-        .map_err(SyncError::from)
-        .and_then(|snapshot| Ok(Active::compile(Arc::new(snapshot), None)?));
+    let taken =
+        serde_json::from_slice::<Snapshot>(&bytes).map_err(SyncError::from).and_then(|snapshot| {
+            Ok(Active::compile(Arc::new(snapshot), None, &shared.options.data_dir)?)
+        });
     match taken {
         Ok(active) => {
             tracing::info!(epoch = active.epoch, "resumed the kept snapshot");
@@ -110,7 +113,39 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
         if refused.is_some() {
             tokio::time::sleep(RETRY_PAUSE).await;
         }
+        if let Err(error) = fetch_models(&shared).await {
+            tracing::warn!(%error, "a model cannot be had; judging with the one at hand");
+        }
     }
+}
+
+/// Fetches the models that the snapshot in force names, and takes them up. The snapshot itself never
+/// waits for them.
+async fn fetch_models(shared: &Arc<Shared>) -> Result<(), SyncError> {
+    let Some(active) = shared.active() else { return Ok(()) };
+    let missing = active.missing_models();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for sha256 in &missing {
+        let path = format!("/api/v1/node/models/{sha256}");
+        let (status, bytes) = call(shared, Method::GET, &path, Bytes::new(), MODEL_TIMEOUT).await?;
+        if status != StatusCode::OK || bytes.len() > models::MODEL_BYTES_MAX {
+            let message = format!("answered {status}, {} bytes, to a model", bytes.len());
+            return Err(SyncError::Control(message));
+        }
+        models::keep(&shared.options.data_dir, sha256, &bytes).map_err(SyncError::Control)?;
+    }
+    let shared = Arc::clone(shared);
+    let taken = tokio::task::spawn_blocking(move || {
+        let active = active.with_models(&shared.options.data_dir)?;
+        tracing::info!(epoch = active.epoch, ?missing, "models taken up");
+        shared.activate(active);
+        Ok(())
+    });
+    taken
+        .await
+        .unwrap_or_else(|_| Err(SyncError::Control("taking the models was interrupted".into())))
 }
 
 /// Probes after every new snapshot and on request, and reports at least every few seconds.
@@ -159,7 +194,9 @@ async fn take(shared: &Arc<Shared>, snapshot: Snapshot) -> Result<(), SyncError>
     let shared = Arc::clone(shared);
     let taken = tokio::task::spawn_blocking(move || {
         let snapshot = Arc::new(snapshot);
-        let active = Active::compile(Arc::clone(&snapshot), shared.active().as_deref())?;
+        let data_dir = &shared.options.data_dir;
+        let held = shared.active();
+        let active = Active::compile(Arc::clone(&snapshot), held.as_deref(), data_dir)?;
         tracing::info!(epoch = active.epoch, measures = active.table.len(), "snapshot in force");
         // In force first: a disk that is full is no reason not to contain.
         shared.activate(active);
@@ -197,7 +234,14 @@ async fn report(shared: &Shared, probes: Vec<ProbeResult>, refused: Option<Strin
         refused,
         in_flight: shared.counters.in_flight.load(Ordering::Relaxed),
         recorded: shared.counters.recorded.load(Ordering::Relaxed),
-        open_breakers: active.map_or_else(Vec::new, |a| a.open_breakers(shared.clock.ticks())),
+        open_breakers: active
+            .as_ref()
+            .map_or_else(Vec::new, |a| a.open_breakers(shared.clock.ticks())),
+        model: active
+            .as_ref()
+            .and_then(|active| active.rules.classifier())
+            .map(|classifier| classifier.sha256().to_owned()),
+        shadow: active.and_then(|active| Some(active.shadow.as_ref()?.counts())),
     };
     let Ok(body) = serde_json::to_vec(&report) else { return false };
     let path = "/api/v1/node/report";

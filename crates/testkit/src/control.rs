@@ -1,6 +1,7 @@
 //! A control plane for gateways under test: serves a snapshot by long poll, keeps the reports.
 #![expect(clippy::expect_used, reason = "tests have nobody to hand an error to")]
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub struct ControlStandIn {
 struct State {
     snapshot: watch::Sender<Option<Snapshot>>,
     reports: Mutex<Vec<GatewayReport>>,
+    models: Mutex<HashMap<String, Bytes>>,
     reported: watch::Sender<usize>,
 }
 
@@ -46,6 +48,7 @@ impl ControlStandIn {
         let state = Arc::new(State {
             snapshot: watch::Sender::new(None),
             reports: Mutex::default(),
+            models: Mutex::default(),
             reported: watch::Sender::new(0),
         });
         let serving = Arc::clone(&state);
@@ -78,6 +81,11 @@ impl ControlStandIn {
         }
         self.state.snapshot.send_replace(Some(Snapshot::new(epoch, content)));
         epoch
+    }
+
+    /// Serves `bytes` as the model of that digest, whether they are or not.
+    pub fn serve_model(&self, sha256: &str, bytes: impl Into<Bytes>) {
+        self.state.models.lock().insert(sha256.to_owned(), bytes.into());
     }
 
     /// Everything gateways have reported.
@@ -119,7 +127,14 @@ impl State {
         match request.uri().path() {
             "/api/v1/node/snapshot" => self.poll(request.uri().query().unwrap_or_default()).await,
             "/api/v1/node/report" => self.report(request.into_body()).await,
-            _ => reply(StatusCode::NOT_FOUND, Bytes::new()),
+            path => {
+                let models = self.models.lock();
+                let sha256 = path.strip_prefix("/api/v1/node/models/");
+                match sha256.and_then(|sha256| models.get(sha256)) {
+                    Some(bytes) => reply(StatusCode::OK, bytes.clone()),
+                    None => reply(StatusCode::NOT_FOUND, Bytes::new()),
+                }
+            }
         }
     }
 

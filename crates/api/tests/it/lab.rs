@@ -76,6 +76,28 @@ impl Lab {
         self.any_token(AccessRole::Viewer, true).await
     }
 
+    /// Another gateway's token.
+    pub(crate) async fn node_named(&self, name: &str) -> As {
+        let name =
+            format!("{name}-{}", self.control.tokens(&Access::system()).await.unwrap().len());
+        let new = NewToken { name, role: AccessRole::Viewer, node: true, expires_at: None };
+        As::Token(self.control.create_token(&Access::system(), new).await.unwrap().secret)
+    }
+
+    /// A second handle on the database.
+    pub(crate) async fn store(&self) -> quell_store::Store {
+        let url = format!("sqlite://{}/quell.db?mode=rwc", self.folder.path().display());
+        let clock = Arc::new(SystemClock::new());
+        let ids = Arc::new(SystemIds::new(clock.clone()));
+        quell_store::Store::open(&url, clock, ids).await.unwrap()
+    }
+
+    /// The kinds of the newest events.
+    pub(crate) async fn event_kinds(&self) -> Vec<String> {
+        let overview = self.control.overview(&Access::system()).await.unwrap();
+        overview.latest.into_iter().map(|event| event.kind).collect()
+    }
+
     async fn any_token(&self, role: AccessRole, node: bool) -> As {
         let name = format!("{role}{}", if node { "-node" } else { "" });
         let new = NewToken { name, role, node, expires_at: None };

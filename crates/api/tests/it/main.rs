@@ -7,6 +7,7 @@ mod containment;
 mod feedback;
 mod incidents;
 mod lab;
+mod models;
 mod nodes;
 mod people;
 mod strictness;

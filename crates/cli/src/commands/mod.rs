@@ -16,6 +16,7 @@ mod key;
 mod model;
 mod moment;
 mod range;
+mod release;
 mod rules;
 mod signal;
 mod token;
@@ -119,8 +120,8 @@ impl Command {
             Self::Feedback(command) => signal::feedback(cx, command).await,
             Self::Detect(args) => detect::run(cx, &args),
             Self::Rules(command) => rules::run(cx, command).await,
-            Self::Model(command) => model::run(cx, &command),
             Self::Baselines(command) => baselines::run(cx, command).await,
+            Self::Model(command) => model::run(cx, command).await,
             Self::Evidence(command) => evidence::run(cx, command).await,
             Self::Range(args) => range::run(cx, args).await,
             Self::Token(command) => token::run(cx, command).await,

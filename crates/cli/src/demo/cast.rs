@@ -10,13 +10,14 @@ use quell_control::{Access, Control};
 use quell_domain::application::{
     Application, FallbackIntent, PolicyAction, PolicyRule, PolicyTarget, ResponsePolicy, Upstream,
 };
+use quell_domain::feedback::Label;
 use quell_domain::measure::Target;
 use quell_domain::{AccessRole, Actor, IncidentKind, Measure, MeasureState, Severity};
 use quell_gateway::Gateway;
 use quell_range::campaign::{self, CampaignTarget, Step};
 use quell_range::planted::Planted;
 use quell_range::{RangeConfig, RangeServer};
-use quell_store::{MeasureFilter, PageRequest};
+use quell_store::{MeasureFilter, PageRequest, SignalFilter, SignalRecord};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -166,6 +167,23 @@ impl Cast {
             }
         }
         Ok(applied)
+    }
+
+    /// Says that a finding was right, as the person on call would; one of the classifier's, if it has
+    /// any. Gives its title.
+    pub(super) async fn label_one(&self) -> anyhow::Result<Option<String>> {
+        let person = Access { actor: Actor::User(ACCOUNT.into()), role: AccessRole::Responder };
+        let page = PageRequest::first(500);
+        let signals = self.control.signals(&person, &SignalFilter::default(), &page).await?.items;
+        let mut pointing = signals.iter().filter(|record| !record.signal.spans.is_empty());
+        let learned = |record: &&SignalRecord| record.signal.rule.starts_with("learned_");
+        let Some(record) = pointing.clone().find(learned).or_else(|| pointing.next()) else {
+            return Ok(None);
+        };
+        let id = &record.signal.id;
+        let reason = "the same attack as in the incident";
+        self.control.label_signal(&person, id, Label::Confirmed, reason).await?;
+        Ok(Some(record.signal.title.clone()))
     }
 
     /// Waits until every measure in force is verified.

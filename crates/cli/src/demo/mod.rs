@@ -91,5 +91,8 @@ async fn aftermath(
         narrator.say(&format!("  applied: {measure}"));
     }
     cast.wait_until_verified(Duration::from_secs(20)).await?;
+    if let Some(title) = cast.label_one().await? {
+        narrator.say(&format!("  labelled as confirmed: {title}"));
+    }
     Summary::gather(cast, report).await
 }

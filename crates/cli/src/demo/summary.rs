@@ -35,6 +35,8 @@ struct LogFigures {
     blocked: u64,
     cut_streams: u64,
     leaked_chars: u64,
+    would_block: u64,
+    learned: u64,
 }
 
 impl Summary {
@@ -84,6 +86,8 @@ impl Summary {
             "incidents": self.incidents,
             "measures": self.measures,
             "blocked": self.log.blocked,
+            "would_block": self.log.would_block,
+            "learned": self.log.learned,
             "cut_streams": self.log.cut_streams,
             "leaked_chars": self.log.leaked_chars,
             "evidence_verified": self.evidence_verified,
@@ -102,6 +106,10 @@ impl Summary {
             self.log.cut_streams,
             self.log.leaked_chars
         )];
+        lines.push(format!(
+            "{} found by the classifier; rules in shadow would have stopped {} more",
+            self.log.learned, self.log.would_block
+        ));
         for incident in &self.incidents {
             lines.push(format!(
                 "  {}  {:<8}  {:<10}  {}",
@@ -156,6 +164,9 @@ async fn figures(dir: std::path::PathBuf) -> anyhow::Result<LogFigures> {
             if let Ok(interaction) = serde_json::from_slice::<Interaction>(&record.payload) {
                 figures.interactions += 1;
                 figures.blocked += u64::from(interaction.outcome == Outcome::Blocked);
+                figures.would_block += u64::from(interaction.outcome == Outcome::WouldBlock);
+                let mut rules = interaction.signals.iter().map(|signal| signal.rule.as_str());
+                figures.learned += u64::from(rules.any(|rule| rule.starts_with("learned_")));
                 if let Some(cut) = interaction.cut.filter(|cut| cut.by.contains(':')) {
                     figures.cut_streams += 1;
                     figures.leaked_chars += cut.leaked_chars;

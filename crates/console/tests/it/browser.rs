@@ -78,6 +78,8 @@ impl Site {
             in_flight: 2,
             recorded: 1_204,
             open_breakers: Vec::new(),
+            model: None,
+            shadow: None,
         };
         self.control.report(report).await.expect("a report");
     }

@@ -1,6 +1,8 @@
 //! Why a text was found: the recorded exchange judged again with the rules in force now.
 
-use quell_detection::{Budget, Context, PatternSet, Scores};
+use std::sync::Arc;
+
+use quell_detection::{Budget, Context, PatternSet, RuleSet, Scores};
 use quell_domain::application::Limits;
 use quell_domain::interaction::Interaction;
 use quell_domain::rule::Direction;
@@ -9,6 +11,7 @@ use crate::access::Access;
 use crate::handle::Control;
 use crate::interactions::InteractionText;
 use crate::refused::Refused;
+use crate::rules::effective_content;
 
 /// A signal's exchange, and what the rules in force say about it today.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,21 +43,27 @@ impl Control {
             return Ok(Explained { read, scores: None, still: false });
         }
         let rules = self.rule_book().current(&mut self.read().await?).await?;
+        let model = self.classifier().await?;
+        let overrides = effective_content(&mut self.read().await?).await?;
         let record = read.interaction.clone();
         let direction = signal.direction;
-        let judge = move || judged(&rules, &record, direction);
-        let (scores, matched) = tokio::task::spawn_blocking(judge).await.map_err(Refused::files)?;
+        let judge = move || -> Result<_, Refused> {
+            if rules.classifier().is_some_and(|held| held.sha256() == model.sha256()) {
+                return Ok(judged(&rules, &record, direction));
+            }
+            let rules = RuleSet::with_overrides(&overrides).map_err(Refused::files)?;
+            let rules = rules.with_classifier(Some(Arc::new(model)));
+            Ok(judged(&rules, &record, direction))
+        };
+        let (scores, matched) =
+            tokio::task::spawn_blocking(judge).await.map_err(Refused::files)??;
         let still = matched.contains(&signal.rule);
         Ok(Explained { read, scores: Some(scores), still })
     }
 }
 
 /// The scores and the rules that match.
-fn judged(
-    rules: &quell_detection::RuleSet,
-    record: &Interaction,
-    direction: Direction,
-) -> (Scores, Vec<String>) {
+fn judged(rules: &RuleSet, record: &Interaction, direction: Direction) -> (Scores, Vec<String>) {
     let system: Vec<&str> = record
         .request
         .iter()

@@ -132,7 +132,7 @@ impl Control {
 }
 
 /// The fields a signal points at, each as a row.
-fn rows_of<'a>(
+pub(crate) fn rows_of<'a>(
     label: &'a SignalLabel,
     record: &'a SignalRecord,
     interaction: &'a Interaction,

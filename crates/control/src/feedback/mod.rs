@@ -6,6 +6,7 @@ mod export;
 mod fares;
 
 pub use explain::Explained;
+pub(crate) use export::rows_of;
 pub use export::{ExportPage, FeedbackRow, Provenance, Skipped};
 pub use fares::{HITS_BUCKET_SECONDS, RuleFares};
 

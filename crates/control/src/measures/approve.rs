@@ -89,7 +89,10 @@ impl Control {
                 *known = apply::request(&mut unit, access, known).await?;
             }
         }
-        let approval = stored(&mut unit, id).await?;
+        let mut approval = stored(&mut unit, id).await?;
+        if approval.measure.is_none() {
+            crate::models::decided(&mut unit, access, &mut approval, grant).await?;
+        }
         let committed = unit.commit().await?;
         Ok(ApprovalReceipt { approval, measure, epoch: committed.epoch })
     }

@@ -224,6 +224,8 @@ impl Lab {
             in_flight: 0,
             recorded: 0,
             open_breakers: Vec::new(),
+            model: None,
+            shadow: None,
         }
     }
 }

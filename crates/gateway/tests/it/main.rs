@@ -15,6 +15,8 @@ mod hostile;
 #[cfg(test)]
 mod mediation;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod modes;
 #[cfg(test)]
 mod passing;

@@ -231,6 +231,8 @@ pub(crate) fn content(ids: &SharedIds, upstream: &str) -> SnapshotContent {
         content: Vec::new(),
         measures: Vec::new(),
         lifting: Vec::new(),
+        model: None,
+        shadow_model: None,
     }
 }
 

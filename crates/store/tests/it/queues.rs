@@ -55,6 +55,8 @@ pub(crate) async fn cursors_snapshots_and_reports_are_replaced(lab: &Lab) {
         in_flight: 2,
         recorded: 9,
         open_breakers: vec!["main".into()],
+        model: None,
+        shadow: None,
     };
     let mut tx = lab.store.begin().await.unwrap();
     assert_eq!(tx.log_cursor("gw-1").await.unwrap(), None);

@@ -1,4 +1,5 @@
-//! `quell model`: the classifier's model, made and measured without a server.
+//! `quell model`: the classifier's model, made and measured without a server; brought to one, tried
+//! and released with `release`.
 
 mod evaluate;
 mod read;
@@ -11,6 +12,7 @@ use quell_domain::canonical::sha256_hex;
 use serde_json::json;
 
 use super::Context;
+use super::release::ReleaseCommand;
 use crate::exit::Failure;
 use crate::output;
 
@@ -28,15 +30,18 @@ pub(crate) enum ModelCommand {
         /// A model file; without it, the shipped one.
         model: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Server(ReleaseCommand),
 }
 
 /// Runs `command`.
-pub(crate) fn run(cx: &Context, command: &ModelCommand) -> Result<(), Failure> {
+pub(crate) async fn run(cx: &Context, command: ModelCommand) -> Result<(), Failure> {
     match command {
-        ModelCommand::Train(args) => train::run(cx, args),
-        ModelCommand::Evaluate(args) => evaluate::run(cx, args),
-        ModelCommand::Calibrate(args) => train::calibrate(cx, args),
+        ModelCommand::Train(args) => train::run(cx, &args),
+        ModelCommand::Evaluate(args) => evaluate::run(cx, &args),
+        ModelCommand::Calibrate(args) => train::calibrate(cx, &args),
         ModelCommand::Show { model } => show(cx, model.as_deref()),
+        ModelCommand::Server(command) => super::release::run(cx, command).await,
     }
 }
 

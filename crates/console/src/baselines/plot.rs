@@ -197,12 +197,14 @@ fn band(cells: &[Cell], y: &dyn Fn(f32) -> String) -> String {
 
 fn alarms(cells: &[Cell], marks: &[Mark]) -> Vec<Alarm> {
     let place = |at: Timestamp| cells.partition_point(|cell| cell.from < at) as f64;
-    let (Some(first), Some(last)) = (cells.first(), cells.last()) else { return Vec::new() };
-    let seen = marks.iter().filter(|mark| mark.to >= first.from && mark.from <= last.from);
+    let Some(first) = cells.first() else { return Vec::new() };
+    let seen = marks.iter().filter(|mark| mark.to >= first.from);
+    let width = cells.len().max(2) as f64 - 1.0;
     let alarm = |mark: &Mark| {
-        let (x, to) = (place(mark.from), place(mark.to).max(place(mark.from) + 1.0));
-        let to = to.min(cells.len().max(2) as f64 - 1.0);
-        Alarm { x: number(x), w: number((to - x).max(0.6)), title: mark.title.clone() }
+        // A mark in the last cell still has to be seen.
+        let x = place(mark.from).min(width - 0.6);
+        let to = place(mark.to).clamp(x + 0.6, width.max(x + 0.6));
+        Alarm { x: number(x), w: number(to - x), title: mark.title.clone() }
     };
     seen.map(alarm).collect()
 }

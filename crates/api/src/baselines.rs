@@ -184,12 +184,12 @@ pub(crate) async fn show_baseline(
     let named = which.dimension.as_deref().unwrap_or("application");
     let dimension =
         Dimension::ALL.into_iter().find(|known| known.as_str() == named).ok_or_else(|| {
-            let names = Dimension::ALL.map(Dimension::as_str).join(", ");
-            Problem::invalid("invalid_dimension", format!("a dimension is one of {names}"))
+            let all = Dimension::ALL.map(Dimension::as_str).join(", ");
+            Problem::invalid("invalid_dimension", format!("a dimension is one of {all}"))
         })?;
     let metric = which.metric.as_deref().unwrap_or("requests").parse().map_err(|_| {
-        let names = Metric::ALL.map(Metric::as_str).join(", ");
-        Problem::invalid("invalid_metric", format!("a metric is one of {names}"))
+        let all = Metric::ALL.map(Metric::as_str).join(", ");
+        Problem::invalid("invalid_metric", format!("a metric is one of {all}"))
     })?;
     let key = ScopeKey { application, dimension, value: which.part.unwrap_or_default() };
     let request = DetailRequest { key, metric, hours: which.hours.unwrap_or(24) };

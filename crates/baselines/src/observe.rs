@@ -183,7 +183,7 @@ fn answer(interaction: &Interaction, prices: &[ModelPrice]) -> Answer {
     };
     let usage = interaction.usage;
     let declined = interaction.response.iter().any(|field| field.part == "refusal")
-        || interaction.signals.iter().any(|s| s.facts.iter().any(|fact| is_refusal(fact)));
+        || interaction.signals.iter().any(|s| s.facts.iter().any(|fact| fact == "output.refusal"));
     Answer {
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
@@ -199,10 +199,6 @@ fn answer(interaction: &Interaction, prices: &[ModelPrice]) -> Answer {
         cut_at_length: ended(&["length", "max_tokens", "max_output_tokens"]),
         filtered: ended(&["content_filter"]),
     }
-}
-
-fn is_refusal(fact: &str) -> bool {
-    fact == "refusal" || fact.starts_with("refusal.")
 }
 
 /// Millionths of the application's currency; none without tokens or price.

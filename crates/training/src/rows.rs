@@ -69,12 +69,11 @@ impl Row {
             "system_prompt_extraction" => Kind::Extraction,
             "indirect_injection" => Kind::Indirect,
             "harmful_request" => Kind::Harmful,
-            "benign" | "hard_negative" => Kind::Request,
             // Rows of feedback say no more than on which side they are.
             "" if self.label == "attack" && self.speaker() == Role::Tool => Kind::Indirect,
             "" if self.label == "attack" => Kind::Override,
             "" if self.speaker() == Role::Tool => Kind::Document,
-            "" => Kind::Request,
+            "" | "benign" | "hard_negative" => Kind::Request,
             "benign_document" | "tool_output" | "benign_output" => Kind::Document,
             _ => return None,
         };

@@ -234,8 +234,8 @@ fn fit(
                 if target >= 0 {
                     let logit = bias[head] + logits[head] * norm;
                     let [none, some] = mass[head];
-                    let side = if target == 1 { some } else { none };
-                    let even = ((none + some) / (2.0 * side.max(1e-9))).clamp(0.2, 5.0) as f32;
+                    let share = if target == 1 { some } else { none };
+                    let even = ((none + some) / (2.0 * share.max(1e-9))).clamp(0.2, 5.0) as f32;
                     let error = 1.0 / (1.0 + (-logit).exp()) - f32::from(target);
                     gradient[head] = error * window.weight.min(4.0) * even;
                     bias[head] -= 0.02 * rate * gradient[head];

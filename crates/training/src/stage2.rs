@@ -80,13 +80,13 @@ impl Adam {
 
 /// Trains a judge without calibration; `names` are the facts that points number.
 pub fn train(points: &[Point], names: &[String], settings: &Settings, seed: u64) -> Combiner {
-    let (n, k) = (FIGURES, settings.hidden);
+    let (n, hidden) = (FIGURES, settings.hidden);
     let mut random = Random::new(seed);
     let (means, spreads) = spread(points);
     // Layout: direct, hidden rows with bias, output, facts, bias.
     let hidden_at = n;
-    let output_at = hidden_at + k * (n + 1);
-    let facts_at = output_at + k;
+    let output_at = hidden_at + hidden * (n + 1);
+    let facts_at = output_at + hidden;
     let bias_at = facts_at + names.len();
     let mut start = vec![0.0_f32; bias_at + 1];
     for weight in &mut start[hidden_at..facts_at] {
@@ -108,10 +108,10 @@ pub fn train(points: &[Point], names: &[String], settings: &Settings, seed: u64)
                     if random.chance(settings.dropout) { &[] } else { &point.facts };
                 let w = &adam.weights;
                 let mut logit = w[bias_at];
-                for i in 0..n {
-                    logit += w[i] * x[i];
+                for (weight, value) in w.iter().zip(x) {
+                    logit += weight * value;
                 }
-                let mut units = vec![0.0_f32; k];
+                let mut units = vec![0.0_f32; hidden];
                 for (j, unit) in units.iter_mut().enumerate() {
                     let row = &w[hidden_at + j * (n + 1)..hidden_at + (j + 1) * (n + 1)];
                     let sum: f32 = row[..n].iter().zip(x).map(|(w, x)| w * x).sum();
@@ -125,8 +125,8 @@ pub fn train(points: &[Point], names: &[String], settings: &Settings, seed: u64)
                 let error = 1.0 / (1.0 + (-logit).exp()) - target;
                 let g = error * point.weight / batch.len() as f32;
                 adam.gradient[bias_at] += g;
-                for i in 0..n {
-                    adam.gradient[i] += g * x[i];
+                for (slope, value) in adam.gradient.iter_mut().zip(x) {
+                    *slope += g * value;
                 }
                 for fact in facts {
                     adam.gradient[facts_at + fact] += g;
@@ -136,8 +136,8 @@ pub fn train(points: &[Point], names: &[String], settings: &Settings, seed: u64)
                     if *unit > 0.0 {
                         let back = g * adam.weights[output_at + j];
                         let row = hidden_at + j * (n + 1);
-                        for i in 0..n {
-                            adam.gradient[row + i] += back * x[i];
+                        for (slope, value) in adam.gradient[row..].iter_mut().zip(x) {
+                            *slope += back * value;
                         }
                         adam.gradient[row + n] += back;
                     }
@@ -146,7 +146,7 @@ pub fn train(points: &[Point], names: &[String], settings: &Settings, seed: u64)
             adam.step(rate, settings.decay);
         }
     }
-    unscaled(&adam.weights, &means, &spreads, names, k)
+    unscaled(&adam.weights, &means, &spreads, names, hidden)
 }
 
 fn spread(points: &[Point]) -> ([f32; FIGURES], [f32; FIGURES]) {

@@ -60,7 +60,7 @@ pub struct Line {
     width: usize,
     top: String,
     middle: String,
-    line: String,
+    drawn: String,
     expected: String,
     band: String,
     alarms: Vec<Alarm>,
@@ -86,7 +86,7 @@ impl Line {
             for (x, cell) in drawn.iter().enumerate() {
                 match of(cell) {
                     Some(value) => {
-                        text.push_str(&format!("{pen}{x} {}", y(value)));
+                        text.extend([String::from(pen), x.to_string(), " ".into(), y(value)]);
                         pen = 'L';
                     }
                     None => pen = 'M',
@@ -108,7 +108,7 @@ impl Line {
             width: drawn.len().max(2) - 1,
             top: amount(top, unit),
             middle: amount(top / 2.0, unit),
-            line: path(&|cell| cell.value),
+            drawn: path(&|cell| cell.value),
             expected: path(&|cell| cell.expected),
             band: band(&drawn, &y),
             alarms: alarms(&drawn, marks),
@@ -126,10 +126,8 @@ pub fn spark(values: &[Option<f32>]) -> String {
     for (x, value) in values.iter().enumerate() {
         match value {
             Some(value) => {
-                text.push_str(&format!(
-                    "{pen}{x} {}",
-                    number(f64::from(20.0 - value / top * 18.0))
-                ));
+                let y = number(f64::from(20.0 - value / top * 18.0));
+                text.extend([String::from(pen), x.to_string(), " ".into(), y]);
                 pen = 'L';
             }
             None => pen = 'M',
@@ -188,7 +186,7 @@ fn band(cells: &[Cell], y: &dyn Fn(f32) -> String) -> String {
             .collect();
         low.reverse();
         if known > 1 {
-            text.push_str(&format!("M{}L{}Z", high.join("L"), low.join("L")));
+            text.extend(["M", &high.join("L"), "L", &low.join("L"), "Z"]);
         }
         at += known.max(1);
     }
@@ -260,7 +258,7 @@ mod tests {
     #[test]
     fn what_is_unknown_breaks_the_line() {
         let plot = Line::new("R", "", &cells(&[Some(10.0), None, Some(20.0), Some(0.0)]), &[]);
-        assert_eq!(plot.line, "M0 50M2 0L3 100");
+        assert_eq!(plot.drawn, "M0 50M2 0L3 100");
         assert_eq!(plot.band, "M2 0L3 0L3 75L2 75Z");
         assert!(plot.alternative.contains("0 last, 20 at most, 0 alarms"), "{}", plot.alternative);
     }
@@ -275,10 +273,10 @@ mod tests {
         };
         let marks = [mark(-900, -600), mark(600, 900), mark(4_031 * 300, i64::from(i32::MAX))];
         let plot = Line::new("R", "ms", &many, &marks);
-        assert!(plot.line.len() < 4_000 && plot.rows.len() <= 24, "{}", plot.line.len());
+        assert!(plot.drawn.len() < 4_000 && plot.rows.len() <= 24, "{}", plot.drawn.len());
         assert_eq!(plot.alarms.len(), 2);
         let empty = Line::new("R", "share", &[], &marks);
-        assert_eq!((empty.line.as_str(), empty.alarms.len()), ("", 0));
+        assert_eq!((empty.drawn.as_str(), empty.alarms.len()), ("", 0));
     }
 
     #[test]

@@ -30,7 +30,11 @@ fn shifted(text: &str, by: u8) -> String {
 }
 
 fn each(text: &str, write: impl Fn(u8) -> String) -> String {
-    text.bytes().map(write).collect::<Vec<_>>().join("")
+    text.bytes().map(write).collect::<Vec<_>>().concat()
+}
+
+fn each_char(write: impl Fn(char) -> String) -> String {
+    PLAIN.chars().map(write).collect::<Vec<_>>().concat()
 }
 
 /// Every encoding of [`PLAIN`].
@@ -71,9 +75,9 @@ fn encoded() -> Vec<(&'static str, String)> {
         ("encoded.reversed", reversed(PLAIN)),
         ("encoded.reversed", flipped.join(" ")),
         ("encoded.leet", PLAIN.chars().map(leet).collect()),
-        ("encoded.spaced", PLAIN.chars().map(|c| format!("{c} ")).collect()),
-        ("encoded.spaced", PLAIN.chars().map(|c| format!("{c}-")).collect()),
-        ("encoded.zero_width", PLAIN.chars().map(|c| format!("{c}\u{200b}")).collect()),
+        ("encoded.spaced", each_char(|c| format!("{c} "))),
+        ("encoded.spaced", each_char(|c| format!("{c}-"))),
+        ("encoded.zero_width", each_char(|c| format!("{c}\u{200b}"))),
         ("encoded.homoglyph", PLAIN.replace('e', "е").replace('o', "о")),
         (
             "encoded.unicode_tags",

@@ -79,7 +79,7 @@ fn of_texts(dice: &mut Dice, texts: &[Vec<String>]) -> Vec<String> {
     let mut turns = Vec::new();
     let mixed = dice.chance(0.25);
     let mut source = one(dice, texts);
-    for _ in 0..1 + dice.below(3) {
+    for _ in 0..=dice.below(3) {
         if mixed {
             source = one(dice, texts);
         }

@@ -1,6 +1,6 @@
 //! Texts of one part of the detection corpora, by what traffic needs them for.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::conversations::corpus::{CorpusError, Row, rows};
@@ -39,7 +39,11 @@ impl Texts {
             texts.sort(row);
         }
         let attacks = |name: &str| -> Result<Vec<String>, CorpusError> {
-            Ok(rows(folder, name)?.into_iter().filter(Row::is_attack).map(cut).collect())
+            Ok(rows(folder, name)?
+                .into_iter()
+                .filter(Row::is_attack)
+                .map(|row| cut(&row))
+                .collect())
         };
         texts.encoded = attacks("obfuscated")?;
         texts.identifiers = attacks("pii")?;
@@ -50,13 +54,13 @@ impl Texts {
             .filter(|row| row.is_attack() && row.turns.len() > 1)
             .map(|row| row.turns)
             .collect();
-        let mut words: BTreeMap<String, ()> = BTreeMap::new();
+        let mut words: BTreeSet<String> = BTreeSet::new();
         for word in texts.everyday.iter().flat_map(|text| text.split_whitespace()) {
             if word.len() > 3 && word.chars().all(|c| c.is_ascii_lowercase()) {
-                words.insert(word.to_owned(), ());
+                words.insert(word.to_owned());
             }
         }
-        texts.words = words.into_keys().collect();
+        texts.words = words.into_iter().collect();
         Ok(texts)
     }
 
@@ -73,7 +77,7 @@ impl Texts {
             ("indirect_injection", _) => &mut self.injected,
             _ => return,
         };
-        place.push(cut(row));
+        place.push(cut(&row));
     }
 
     /// A question of an ordinary person: the shares of the benign mix.
@@ -121,7 +125,7 @@ fn pick(dice: &mut Dice, of: &[String]) -> String {
     of.get(dice.below(of.len())).cloned().unwrap_or_default()
 }
 
-fn cut(row: Row) -> String {
+fn cut(row: &Row) -> String {
     let end = row.text.floor_char_boundary(MAX_TEXT.min(row.text.len()));
     row.text[..end].to_owned()
 }

@@ -87,21 +87,24 @@ pub struct Sighting<'a> {
 
 impl NearDuplicates {
     /// Takes a suspicious text in; the limits it reaches. Work: one signature and at most 64
-    /// comparisons.
+    /// comparisons. The same sighting counts once.
     pub fn push(&mut self, sighting: &Sighting<'_>) -> Vec<Repeated> {
+        let (sender, whole) = (hash::of(sighting.sender), hash::of(sighting.whole));
+        let known = |seen: &Seen| {
+            (seen.at, seen.sender, seen.whole, seen.place)
+                == (sighting.at, sender, whole, sighting.place)
+        };
+        // The log may be read again.
+        if self.seen.iter().any(known) {
+            return Vec::new();
+        }
         let Some(signature) = Signature::of(sighting.text) else { return Vec::new() };
         self.forget(sighting.at);
         let cluster = self
             .nearest(&signature, sighting.place)
             .unwrap_or_else(|| hash::mix(hash::of(sighting.text) ^ sighting.at.cast_unsigned()));
-        let seen = Seen {
-            at: sighting.at,
-            cluster,
-            place: sighting.place,
-            sender: hash::of(sighting.sender),
-            whole: hash::of(sighting.whole),
-            signature,
-        };
+        let seen =
+            Seen { at: sighting.at, cluster, place: sighting.place, sender, whole, signature };
         let before = self.counts(&seen);
         self.insert(seen.clone());
         let after = self.counts(&seen);

@@ -98,7 +98,7 @@ async fn one_technique_by_several_users_is_one_incident_that_spreads() {
     let incidents = lab.incidents().await;
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].affected.users.len(), 3);
-    assert_eq!(incidents[0].signal_count, 3);
+    assert_eq!(incidents[0].signal_count, 4, "three attempts, and that they are one attack");
     let story = lab.story(&incidents[0]).await;
     assert_eq!(story.iter().filter(|kind| *kind == "incident.spread").count(), 2);
 

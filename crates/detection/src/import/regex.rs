@@ -31,8 +31,11 @@ pub(super) fn translate(source: &str) -> Result<Translated, String> {
     let exact = source.chars().any(is_invisible);
     let source = spelled_out(&source)?;
     let hir = parse_regex("import", &source, true).map_err(|error| error.message)?;
-    let Some(Found::Prefix(keywords) | Found::Inside(keywords)) = keywords_of(&hir) else {
-        return Err("no word of three letters stands in every match".into());
+    let keywords = match keywords_of(&hir, exact) {
+        Some(Found::Inside(words)) => words,
+        // Signs outside ASCII are rare enough to be looked for one by one.
+        Some(Found::Prefix(words)) if words.iter().all(|word| word.len() >= 3) => words,
+        _ => return Err("no word of three letters stands in every match".into()),
     };
     if keywords.len() > KEYWORDS_MAX {
         return Err(format!("it has more than {KEYWORDS_MAX} beginnings"));

@@ -411,7 +411,7 @@ fn measure_spec(id: &str, pattern: &TextPattern) -> Result<PatternSpec, PatternE
         return Ok(spec);
     }
     let hir = parse_regex(id, &fold_regex_source(&pattern.text), true)?;
-    let Some(found) = keywords_of(&hir) else {
+    let Some(found) = keywords_of(&hir, false) else {
         return Err(PatternError {
             pattern: id.to_owned(),
             message: "the regex has no fixed part to look for".into(),

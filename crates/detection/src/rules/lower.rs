@@ -161,7 +161,7 @@ impl Lowerer<'_> {
 
 fn regex(spec: &mut PatternSpec, source: &str) -> Result<(), String> {
     let hir = parse_regex(&spec.id, source, true).map_err(|error| error.message)?;
-    let found = keywords_of(&hir).ok_or("the regex has no fixed part of three letters")?;
+    let found = keywords_of(&hir, false).ok_or("the regex has no fixed part of three letters")?;
     spec.regex = Some(source.to_owned());
     spec.max_len = MAX_LEN / 4;
     (spec.keywords, spec.hold) = match found {

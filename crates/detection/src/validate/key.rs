@@ -35,7 +35,11 @@ const SHORT: usize = 16;
 
 /// The key itself: what stands after the name it is assigned to.
 pub(super) fn body(text: &[u8]) -> &[u8] {
-    let end = text.iter().rposition(|byte| !matches!(byte, b'"' | b'\'' | b'`' | b'=' | b')'));
+    let after = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || matches!(byte, b'"' | b'\'' | b'`' | b'=' | b'(' | b')' | b',' | b';' | b':' | b'.')
+    };
+    let end = text.iter().rposition(|byte| !after(byte));
     let text = &text[..end.map_or(0, |last| last + 1)];
     let split = |byte: &u8| {
         byte.is_ascii_whitespace()

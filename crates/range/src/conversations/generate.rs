@@ -62,6 +62,9 @@ pub fn harmless(dice: &mut Dice, texts: &[Vec<String>]) -> Vec<String> {
     for _ in 0..more {
         turns.push(dice.pick(FOLLOW_UPS).to_owned());
     }
+    while turns.len() < 2 {
+        turns.push(dice.pick(FOLLOW_UPS).to_owned());
+    }
     turns
 }
 

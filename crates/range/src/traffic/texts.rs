@@ -36,7 +36,7 @@ impl Texts {
     pub fn read(folder: &Path) -> Result<Self, CorpusError> {
         let mut texts = Self::default();
         for row in rows(folder, "text")? {
-            texts.sort(row);
+            texts.sort(&row);
         }
         let attacks = |name: &str| -> Result<Vec<String>, CorpusError> {
             Ok(rows(folder, name)?
@@ -64,7 +64,7 @@ impl Texts {
         Ok(texts)
     }
 
-    fn sort(&mut self, row: Row) {
+    fn sort(&mut self, row: &Row) {
         let place = match (row.family.as_str(), row.source.as_str()) {
             _ if row.contested => &mut self.contested,
             ("benign", "humaneval") => &mut self.code,
@@ -77,7 +77,7 @@ impl Texts {
             ("indirect_injection", _) => &mut self.injected,
             _ => return,
         };
-        place.push(cut(&row));
+        place.push(cut(row));
     }
 
     /// A question of an ordinary person: the shares of the benign mix.

@@ -15,7 +15,7 @@ use super::gate::{MIN_RUN, in_run};
 /// Runs tried in one text.
 const MAX_RUNS: usize = 256;
 /// Shortest line of a run that goes on in the next line.
-const MIN_LINE: usize = 32;
+const MIN_LINE: usize = MIN_RUN;
 /// Longest run decoded, characters; what is behind is decoded as the next run.
 const MAX_RUN: usize = 64 * 1024;
 

@@ -86,9 +86,10 @@ fn listed(all: &Value) -> String {
                 .map(|a| format!("{} {}", output::cell(a, "/metric"), output::cell(a, "/change")))
                 .collect();
             let mut row = row.clone();
-            row["state"] = match alarming.is_empty() {
-                true => row["phase"].clone(),
-                false => json!(format!("ALARM {}", alarming.join(", "))),
+            row["state"] = if alarming.is_empty() {
+                row["phase"].clone()
+            } else {
+                json!(format!("ALARM {}", alarming.join(", ")))
             };
             row
         })

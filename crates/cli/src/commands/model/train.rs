@@ -85,7 +85,7 @@ pub(super) fn run(cx: &Context, args: &TrainArgs) -> Result<(), Failure> {
         for row in read::rows(path)? {
             let Some(mut sample) = row.sample() else { continue };
             sample.trains = true;
-            sample.source = "feedback".to_owned();
+            "feedback".clone_into(&mut sample.source);
             let first = u64::from_str_radix(&sha256_hex(sample.text.as_bytes())[..8], 16);
             let held = first.is_ok_and(|number| number % HELD_BACK == 0);
             if held { held_back.push(sample) } else { samples.push(sample) }

@@ -65,7 +65,7 @@ async fn a_model_in_shadow_counts_and_decides_nothing() {
         let sha256 = sha256.clone();
         move |reports: &[quell_domain::snapshot::GatewayReport]| {
             let counts = reports.iter().filter_map(|report| report.shadow.clone());
-            counts.filter(|c| c.sha256 == sha256 && c.judged >= judged).last()
+            counts.rev().find(|c| c.sha256 == sha256 && c.judged >= judged)
         }
     };
     rig.control.wait_for(shadow(0)).await;

@@ -52,6 +52,7 @@ const FILES: &[(&str, &str)] = files![
     "rules/languages.yaml",
     "rules/learned.yaml",
     "rules/model-theft.yaml",
+    "rules/noise.yaml",
     "rules/output.yaml",
     "rules/supply-chain.yaml",
     "rules/techniques.yaml",

@@ -9,6 +9,7 @@ use quell_domain::interaction::Role;
 use quell_domain::rule::Direction;
 
 use crate::analyzers::Raised;
+use crate::analyzers::noise;
 use crate::analyzers::repetition::Repetition;
 use crate::analyzers::tokens::Tokens;
 use crate::budget::Budget;
@@ -116,6 +117,9 @@ impl RuleSet {
         if role != Role::System && budget.spend(2 * text.len()) {
             let mut raised = Vec::new();
             Repetition::of(text, &mut raised);
+            if role == Role::User {
+                noise::of(text, &mut raised);
+            }
             let mut tokens = Tokens::default();
             tokens.push(text, 0, &mut raised);
             tokens.finish(text.len(), &mut raised);

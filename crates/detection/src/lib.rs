@@ -34,6 +34,7 @@ mod validate;
 
 pub use alarm::BaselineAlarm;
 pub use analyzers::ANALYZER_FACTS;
+pub use analyzers::noise::{SYMBOLS, symbol};
 pub use backtest::Backtest;
 pub use budget::Budget;
 pub use cache::FieldCache;

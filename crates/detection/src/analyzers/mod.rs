@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod echo;
 pub(crate) mod language;
 pub(crate) mod loops;
+pub(crate) mod noise;
 pub(crate) mod reencoded;
 pub(crate) mod refusal;
 pub(crate) mod repetition;
@@ -83,6 +84,7 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("output.system_secret", "a password or code of the system text leaves"),
     ("parameters.choices.gt_8", "more than 8 answers were asked for"),
     ("parameters.max_tokens.gt_16k", "more than 16,000 output tokens were asked for"),
+    ("text.noise_suffix", "a user's text ends in a string as no language writes it"),
     ("text.repetition", "one word or character repeated hundreds of times"),
     ("tokens.input.gt_8k", "more than about 8,000 tokens of input"),
     ("tokens.input.gt_32k", "more than about 32,000 tokens of input"),

@@ -35,6 +35,9 @@ struct Row {
 
 type Score = fn(&Scores) -> f32;
 
+/// What a masked key scores.
+const MASKED: f32 = 0.45;
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let part = arguments.next().unwrap_or_else(|| "dev".into());
@@ -58,7 +61,7 @@ fn main() {
         if only.as_ref().is_some_and(|only| only != file) {
             continue;
         }
-        let mut counts: BTreeMap<(String, String, String), [usize; 2]> = BTreeMap::new();
+        let mut counts: BTreeMap<(String, String, String), [usize; 3]> = BTreeMap::new();
         let mut scored: [Vec<f32>; 2] = Default::default();
         let mut shown = 0;
         for row in rows(&folder.join(format!("{file}.jsonl.gz"))) {
@@ -81,20 +84,28 @@ fn main() {
                 let text: String = row.text.chars().take(400).collect();
                 println!("{} {:?} {value:.2} [{facts}] {text:?}", row.source, row.sub);
             }
+            let masked = usize::from(!found && row.label == "attack" && value >= MASKED);
             let sub = if matches!(file, "prompt_leak_output" | "secrets") { row.sub } else { None };
             let count = counts.entry((row.label, row.source, sub.unwrap_or_default())).or_default();
-            *count = [count[0] + 1, count[1] + usize::from(found)];
+            *count = [count[0] + 1, count[1] + usize::from(found), count[2] + masked];
         }
         println!("\n== {file}: rows, at the threshold %");
-        let mut totals: BTreeMap<String, [usize; 2]> = BTreeMap::new();
-        for ((label, source, sub), [rows, found]) in counts {
+        let mut totals: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+        for ((label, source, sub), [rows, found, masked]) in counts {
             let share = found as f64 * 100.0 / rows as f64;
             println!("{label:6} {source:32} {sub:24} {rows:6} {share:6.2}");
             let total = totals.entry(label).or_default();
-            *total = [total[0] + rows, total[1] + found];
+            *total = [total[0] + rows, total[1] + found, total[2] + masked];
         }
-        for (label, [rows, found]) in totals {
-            println!("{label:6} all {rows} rows: {:.2} %", found as f64 * 100.0 / rows as f64);
+        for (label, [rows, found, masked]) in totals {
+            let share = |of: usize| found as f64 * 100.0 / of as f64;
+            println!("{label:6} all {rows} rows: {:.2} %", share(rows));
+            if masked > 0 {
+                println!(
+                    "{masked} of them hold a masked key: {:.2} % of the others",
+                    share(rows - masked)
+                );
+            }
         }
         let [benign, attack] = &scored;
         println!("AUROC {:.4}", auroc(benign, attack));

@@ -19,6 +19,7 @@ const WEIGHTS: &[(&str, Family, f32)] = &[
     ("identifier.", Family::Identifiers, 0.90),
     ("secret.", Family::Secrets, 0.95),
     ("credential.", Family::Secrets, 0.80),
+    ("masked.secret", Family::Secrets, 0.45),
     ("output.canary", Family::Leak, 0.99),
     ("output.encoded_canary", Family::Leak, 0.95),
     ("output.encoded_secret", Family::Secrets, 0.90),

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
 
+use super::{Accepted, MASKED};
+
 /// Beginnings and parts of what stands for a key in documentation.
 const PLACEHOLDERS: &[&[u8]] = &[
     b"example",
@@ -27,6 +29,8 @@ const URL_SAFE_LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 /// One character so often in a row is no key.
 const MAX_RUN: usize = 6;
+/// One character so often in a row masks a key.
+const MASKED_RUN: usize = 8;
 /// Bits of entropy a character.
 const MIN_ENTROPY: f64 = 3.0;
 /// The same for short keys, in which few characters can differ.
@@ -47,6 +51,31 @@ pub(super) fn body(text: &[u8]) -> &[u8] {
     };
     let start = text.iter().rposition(split).map_or(0, |last| last + 1);
     &text[start..]
+}
+
+/// What of a key's format counts: the key, if it `is_key`, or that it is masked.
+pub(super) fn accept(text: &[u8], is_key: bool) -> Option<Accepted> {
+    let fact = match is_key {
+        true => None,
+        false if is_masked(text) => Some(MASKED.0),
+        false => return None,
+    };
+    Some(Accepted { length: length(text), fact })
+}
+
+/// Whether one character stands for all others, or the key says that it is an example.
+fn is_masked(text: &[u8]) -> bool {
+    let masks = |run: &[u8]| run.len() >= MASKED_RUN && run[0].is_ascii_alphanumeric();
+    text.chunk_by(PartialEq::eq).any(masks) || text.to_ascii_uppercase().ends_with(b"EXAMPLE")
+}
+
+/// The part of a key that is secret: without the numbers of accounts before it.
+pub(super) fn secret_part(text: &[u8]) -> &[u8] {
+    let body = body(text);
+    match body.iter().rposition(|byte| *byte == b'-') {
+        Some(last) if body.len() - last > SHORT => &body[last + 1..],
+        _ => body,
+    }
 }
 
 /// Whether the text looks random and holds no placeholder.
@@ -135,7 +164,7 @@ pub(super) fn is_jwt(text: &[u8]) -> bool {
             .is_ok_and(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).is_ok())
     };
     match parts.as_slice() {
-        [header, claims, _] => object(header) && object(claims),
+        [header, claims] | [header, claims, _] => object(header) && object(claims),
         [header, _, _, _, _] => object(header),
         _ => false,
     }

@@ -42,9 +42,13 @@ pub enum Validator {
     UrlLogin,
 }
 
-/// The fact of a token that GitHub may have issued.
-const GITHUB_VALID: &[(&str, &str)] =
-    &[("secret.github_token_valid", "a GitHub token whose check value fits")];
+/// The fact of a key's format without a key.
+const MASKED: (&str, &str) =
+    ("masked.secret", "the format of a key, filled with one character or said to be an example");
+const MASKED_FACTS: &[(&str, &str)] = &[MASKED];
+/// Facts about tokens of GitHub.
+const GITHUB_FACTS: &[(&str, &str)] =
+    &[("secret.github_token_valid", "a GitHub token whose check value fits"), MASKED];
 
 /// What a validator found valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,16 +70,16 @@ impl Validator {
             Self::Number => return number::accept(before, text),
             Self::Email => is_somebody(text).then_some(text.len()),
             Self::Iban => bank::iban_length(text),
-            Self::Key => key::is_random(key::body(text)).then(|| key::length(text)),
+            Self::Key => return key::accept(text, key::is_random(key::body(text))),
             Self::NamedKey => (key::begins_word(before, text) && key::is_mixed(key::body(text)))
                 .then(|| key::length(text)),
-            Self::Prefixed => key::is_prefixed(text).then(|| key::length(text)),
-            Self::MixedKey => key::is_mixed(key::body(text)).then(|| key::length(text)),
-            Self::GithubToken => {
-                let fact = key::is_github_checked(text).then_some(GITHUB_VALID[0].0);
-                let accepted = Accepted { length: text.len(), fact };
-                return key::is_random(text).then_some(accepted);
+            Self::Prefixed => return key::accept(text, key::is_prefixed(text)),
+            Self::MixedKey => return key::accept(text, key::is_mixed(key::secret_part(text))),
+            Self::GithubToken if key::is_random(text) => {
+                let fact = key::is_github_checked(text).then_some(GITHUB_FACTS[0].0);
+                return Some(Accepted { length: text.len(), fact });
             }
+            Self::GithubToken => return key::accept(text, false),
             Self::Jwt => key::is_jwt(text).then_some(text.len()),
             Self::Assigned => assigned::is_secret(before, text).then_some(text.len()),
             Self::UrlPassword => assigned::is_url_password(text, false).then_some(text.len()),
@@ -88,7 +92,8 @@ impl Validator {
     pub const fn facts(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Number => number::FACTS,
-            Self::GithubToken => GITHUB_VALID,
+            Self::GithubToken => GITHUB_FACTS,
+            Self::Key | Self::Prefixed | Self::MixedKey => MASKED_FACTS,
             _ => &[],
         }
     }

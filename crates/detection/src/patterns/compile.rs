@@ -1,9 +1,8 @@
 //! Compiles pattern specs: one keyword automaton per view of the text, one automaton per pattern.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use aho_corasick::automaton::Automaton;
 use quell_domain::canonical::sha256_hex;
 use quell_domain::id::MeasureId;
 use quell_domain::interaction::Role;
@@ -16,8 +15,9 @@ use regex_syntax::hir::Hir;
 
 use super::keywords::{Found, keywords_of};
 use super::spec::{MAX_LEN, PatternSpec};
+use super::track::Track;
 use crate::fold::{fold, fold_regex_source};
-use crate::validate::Validator;
+use crate::validate::{NumberHold, Validator};
 
 /// A pattern that cannot be used, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +49,31 @@ pub(crate) enum Subject {
     Measure(MeasureId),
 }
 
+/// What of a match waits on a stream until the match is decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hold {
+    /// Nothing: no live rule acts on it.
+    Nothing,
+    /// All of it.
+    Whole,
+    /// Of numbers, what the format asks for.
+    Number(NumberHold),
+}
+
+impl Hold {
+    fn of(spec: &PatternSpec, acts: &impl Fn(&str) -> bool) -> Self {
+        match spec.validator {
+            _ if !(spec.hold && spec.facts().any(acts)) => Self::Nothing,
+            Some(Validator::Number) => Self::Number(NumberHold::new(acts)),
+            _ => Self::Whole,
+        }
+    }
+
+    pub(super) const fn is_some(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
 /// One compiled pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -56,7 +81,7 @@ pub(super) struct Pattern {
     pub(super) matcher: Matcher,
     pub(super) validator: Option<Validator>,
     pub(super) max_len: usize,
-    pub(super) held: bool,
+    pub(super) hold: Hold,
     directions: Vec<Direction>,
     spec_roles: Vec<Role>,
 }
@@ -90,18 +115,6 @@ pub(super) enum Matcher {
 #[derive(Debug, Default)]
 pub(crate) struct Matchers(HashMap<String, Matcher>);
 
-/// The keywords of one view of the text.
-#[derive(Debug)]
-pub(super) struct Track {
-    pub(super) automaton: aho_corasick::dfa::DFA,
-    /// By keyword: the keyword.
-    words: Vec<String>,
-    /// By keyword: the patterns it belongs to.
-    pub(super) owners: Vec<Vec<usize>>,
-    /// By automaton state: how many bytes of a held keyword have just been seen.
-    pub(super) held_depth: HashMap<aho_corasick::automaton::StateID, usize>,
-}
-
 /// Index of the folded view in [`PatternSet::tracks`].
 pub(super) const FOLDED: usize = 0;
 /// Index of the view of the text as it is.
@@ -126,10 +139,10 @@ impl PatternSet {
         Self::compile_holding(specs, |_| true)
     }
 
-    /// Compiles patterns; those that ask for it hold text back where `acts` says so.
+    /// Compiles patterns; those that ask for it hold text back where `acts` names their fact.
     pub(crate) fn compile_holding(
         specs: Vec<PatternSpec>,
-        acts: impl Fn(&PatternSpec) -> bool,
+        acts: impl Fn(&str) -> bool,
     ) -> Result<Self, PatternError> {
         Self::compile_sharing(specs, acts, &mut Matchers::default())
     }
@@ -137,7 +150,7 @@ impl PatternSet {
     /// The same, for several sets of the same patterns: each is compiled once, into `shared`.
     pub(crate) fn compile_sharing(
         specs: Vec<PatternSpec>,
-        acts: impl Fn(&PatternSpec) -> bool,
+        acts: impl Fn(&str) -> bool,
         shared: &mut Matchers,
     ) -> Result<Self, PatternError> {
         Self::build(specs.into_iter().map(|spec| (spec, None)).collect(), acts, shared)
@@ -162,7 +175,7 @@ impl PatternSet {
     ) -> Result<Self, PatternError> {
         let usable = texts.iter().filter(|(_, text)| !fold(text).trim().is_empty());
         let specs = usable.map(|(fact, text)| PatternSpec::literal(fact, fact, text)).collect();
-        Self::compile_holding(specs, |spec| acts(&spec.fact))
+        Self::compile_holding(specs, acts)
     }
 
     /// Tells sets apart; 0 for the empty set.
@@ -172,7 +185,7 @@ impl PatternSet {
 
     /// Every keyword, of the folded and of the exact view.
     pub(crate) fn keywords(&self) -> impl Iterator<Item = &str> {
-        self.tracks.iter().flatten().flat_map(|track| track.words.iter().map(String::as_str))
+        self.tracks.iter().flatten().flat_map(Track::words)
     }
 
     /// Whether there is nothing to look for.
@@ -182,7 +195,7 @@ impl PatternSet {
 
     fn build(
         specs: Vec<(PatternSpec, Option<MeasureId>)>,
-        acts: impl Fn(&PatternSpec) -> bool,
+        acts: impl Fn(&str) -> bool,
         shared: &mut Matchers,
     ) -> Result<Self, PatternError> {
         let mut keywords: [Vec<(String, usize)>; 2] = Default::default();
@@ -200,13 +213,14 @@ impl PatternSet {
                 let word = if spec.exact { keyword.clone() } else { fold(keyword) };
                 keywords[track].push((word, patterns.len()));
             }
+            let hold = Hold::of(&spec, &acts);
             patterns.push(Pattern {
                 subject: measure
                     .map_or_else(|| Subject::Fact(spec.fact.as_str().into()), Subject::Measure),
                 matcher,
                 validator: spec.validator,
                 max_len: spec.max_len,
-                held: spec.hold && acts(&spec),
+                hold,
                 directions: spec.directions,
                 spec_roles: spec.roles,
             });
@@ -224,73 +238,6 @@ fn digest(specs: &[(PatternSpec, Option<MeasureId>)]) -> u128 {
     }
     let whole = sha256_hex(format!("{specs:?}").as_bytes());
     u128::from_str_radix(&whole[..32], 16).unwrap_or(1)
-}
-
-impl Track {
-    fn build(
-        keywords: Vec<(String, usize)>,
-        patterns: &[Pattern],
-    ) -> Result<Option<Self>, PatternError> {
-        if keywords.is_empty() {
-            return Ok(None);
-        }
-        let mut order: HashMap<String, usize> = HashMap::new();
-        let mut words: Vec<String> = Vec::new();
-        let mut owners: Vec<Vec<usize>> = Vec::new();
-        for (word, pattern) in keywords {
-            let index = *order.entry(word.clone()).or_insert_with(|| {
-                words.push(word);
-                owners.push(Vec::new());
-                owners.len() - 1
-            });
-            if !owners[index].contains(&pattern) {
-                owners[index].push(pattern);
-            }
-        }
-        let automaton = aho_corasick::dfa::DFA::builder()
-            .start_kind(aho_corasick::StartKind::Unanchored)
-            .prefilter(false)
-            .build(&words)
-            .map_err(|error| PatternError {
-                pattern: "(all keywords)".into(),
-                message: error.to_string(),
-                help: "use fewer or shorter keywords".into(),
-            })?;
-        let held: Vec<&str> = words
-            .iter()
-            .zip(&owners)
-            .filter(|(_, owners)| owners.iter().any(|owner| patterns[*owner].held))
-            .map(|(word, _)| word.as_str())
-            .collect();
-        let held_depth = held_depths(&automaton, &words, &held);
-        Ok(Some(Self { automaton, words, owners, held_depth }))
-    }
-}
-
-/// For every state of the automaton: the longest beginning of a held keyword the text ends with.
-fn held_depths(
-    automaton: &aho_corasick::dfa::DFA,
-    words: &[String],
-    held: &[&str],
-) -> HashMap<aho_corasick::automaton::StateID, usize> {
-    let beginnings: HashSet<&[u8]> =
-        held.iter().flat_map(|word| (1..word.len()).map(|end| &word.as_bytes()[..end])).collect();
-    let mut depths = HashMap::new();
-    let Ok(start) = automaton.start_state(aho_corasick::Anchored::No) else {
-        return depths;
-    };
-    for word in words {
-        let bytes = word.as_bytes();
-        let mut state = start;
-        for end in 1..=bytes.len() {
-            state = automaton.next_state(aho_corasick::Anchored::No, state, bytes[end - 1]);
-            let suffix = (0..end).find(|from| beginnings.contains(&bytes[*from..end]));
-            if let Some(from) = suffix {
-                depths.insert(state, end - from);
-            }
-        }
-    }
-    depths
 }
 
 fn check(spec: &PatternSpec) -> Result<(), PatternError> {

@@ -5,6 +5,7 @@ mod compile;
 mod keywords;
 mod scan;
 mod spec;
+mod track;
 
 pub use compile::{PatternError, PatternSet};
 pub use spec::{MAX_LEN, PatternPack, PatternSpec};

@@ -10,7 +10,8 @@ use regex_automata::dfa::Automaton as _;
 use regex_automata::util::primitives::StateID as DfaState;
 use regex_automata::util::start;
 
-use super::compile::{FOLDED, Matcher, Pattern, PatternSet, Subject, Track};
+use super::compile::{FOLDED, Hold, Matcher, Pattern, PatternSet, Subject};
+use super::track::Track;
 use crate::budget::Budget;
 use crate::fold::{Window, char_end};
 use crate::validate::LOOK_BEHIND;
@@ -26,8 +27,8 @@ pub(crate) struct Hit {
     pub(crate) end: usize,
     /// How many bytes of the field had to be seen to know.
     pub(crate) trigger: usize,
-    /// Whether the text was held back from `start` on until now.
-    pub(crate) held: bool,
+    /// From where on the text was held back until now; none: it was not.
+    pub(crate) held_from: Option<usize>,
 }
 
 /// Matches that may still complete at one time, per view and pattern set.
@@ -193,9 +194,19 @@ fn hold_of(lanes: &[Lane], sets: &[&PatternSet], raw: &Window, folded: &Window) 
             continue;
         };
         let patterns = &sets[lane.set].patterns;
-        let threads = lane.threads.iter().filter(|thread| patterns[thread.pattern].held);
+        let view = if lane.track == FOLDED { folded } else { raw };
+        let waits_from = |thread: &Thread| match patterns[thread.pattern].hold {
+            Hold::Nothing => None,
+            Hold::Whole => Some(thread.start),
+            Hold::Number(hold) => {
+                let before = view.slice(thread.start.saturating_sub(LOOK_BEHIND), thread.start);
+                let from = hold.waits_from(before, view.slice(thread.start, lane.at))?;
+                Some(thread.start + from)
+            }
+        };
+        let threads = lane.threads.iter().filter_map(waits_from);
         let keyword = track.held_depth.get(&lane.state).map(|depth| lane.at - depth);
-        let starts = threads.map(|thread| thread.start).chain(keyword);
+        let starts = threads.chain(keyword);
         if let Some(start) = starts.min() {
             let original = if lane.track == FOLDED { folded.original_start(start) } else { start };
             hold = hold.min(original);
@@ -481,14 +492,23 @@ impl Pass<'_> {
             Some((_, last)) => *last = end,
             None => lane.last_ends.push((index, end)),
         }
-        let original = if self.folded { self.view.original_start(start) } else { start };
+        let held_from = match pattern.hold {
+            Hold::Nothing => None,
+            Hold::Whole => Some(start),
+            Hold::Number(hold) => fact.and_then(|fact| {
+                let before = self.view.slice(start.saturating_sub(LOOK_BEHIND), start);
+                let from = hold.kept_from(before, self.view.slice(start, end), fact)?;
+                Some(start + from)
+            }),
+        };
+        let original = |at: usize| if self.folded { self.view.original_start(at) } else { at };
         hits.push(Hit {
             subject: fact
                 .map_or_else(|| pattern.subject.clone(), |fact| Subject::Fact(fact.into())),
-            start: original,
+            start: original(start),
             end: self.original_end(end),
             trigger: self.original_end(seen),
-            held: pattern.held,
+            held_from: held_from.map(original),
         });
     }
 }

@@ -82,6 +82,9 @@ enum Role {
         /// The corpora, for the harmless development texts.
         #[arg(long, env = "QUELL_CORPORA")]
         corpus: Option<PathBuf>,
+        /// Only texts whose name contains this.
+        #[arg(long = "text", default_value = "")]
+        named: String,
         /// Print JSON.
         #[arg(long = "as-json")]
         as_json: bool,
@@ -123,7 +126,9 @@ fn main() -> anyhow::Result<()> {
             let clock: SharedClock = Arc::new(SystemClock::new());
             runtime()?.block_on(bypass::run(&options, &clock))
         }
-        Some(Role::Detection { corpus, as_json }) => detection::measure(corpus.as_deref(), as_json),
+        Some(Role::Detection { corpus, named, as_json }) => {
+            detection::measure(corpus.as_deref(), &named, as_json)
+        }
         Some(Role::Leakage { as_json }) => leakage::measure(as_json),
         Some(Role::Mock) => roles::mock(),
         Some(Role::Floor { upstream }) => roles::floor(upstream),

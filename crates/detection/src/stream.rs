@@ -11,6 +11,7 @@ use quell_domain::id::InteractionId;
 use quell_domain::interaction::{NotEvaluated, Role};
 use quell_domain::rule::Direction;
 use quell_domain::signal::Signal;
+use serde_json::{Map, Value};
 
 use crate::analyzers::answer::Answer;
 use crate::analyzers::echo::Known as SystemText;
@@ -67,6 +68,8 @@ pub struct StreamInspection {
     tools_offered: Vec<String>,
     budget: Budget,
     judge: Judge,
+    /// What is known besides the text.
+    event: Map<String, Value>,
     fields: BTreeMap<String, Field>,
     bytes: usize,
     cut: bool,
@@ -113,7 +116,7 @@ impl RuleSet {
         request_facts: &[String],
     ) -> StreamInspection {
         let direction = Direction::Output;
-        let mut judge = Judge::new(direction, interaction, ctx.event(direction), request_facts);
+        let mut judge = Judge::new(direction, interaction, request_facts);
         judge.speaker(Role::Assistant);
         StreamInspection {
             rules: Arc::clone(self),
@@ -124,6 +127,7 @@ impl RuleSet {
             tools_offered: ctx.tools_offered.to_vec(),
             budget,
             judge,
+            event: ctx.event(direction),
             fields: BTreeMap::new(),
             bytes: 0,
             cut: false,
@@ -377,7 +381,7 @@ impl StreamInspection {
             }
         }
         let rules = Arc::clone(&self.rules);
-        for index in self.judge.decide(&rules) {
+        for index in self.judge.decide(&rules, &|| self.event.clone()) {
             let Some(signal) = self.judge.signal_of(index).cloned() else {
                 continue;
             };

@@ -8,12 +8,11 @@ use quell_domain::id::MeasureId;
 use quell_domain::interaction::Role;
 use quell_domain::measure::TextPattern;
 use quell_domain::rule::Direction;
-use regex_automata::dfa::{StartKind, dense};
-use regex_automata::nfa::thompson;
-use regex_automata::{MatchKind, meta, util::syntax};
+use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
 use super::keywords::{Found, keywords_of};
+use super::matcher::Matcher;
 use super::spec::{MAX_LEN, PatternSpec};
 use super::track::Track;
 use crate::fold::{fold, fold_regex_source};
@@ -100,17 +99,6 @@ impl Pattern {
     }
 }
 
-/// How a keyword's neighbourhood is matched. A copy shares its automaton.
-#[derive(Debug, Clone)]
-pub(super) enum Matcher {
-    /// The keyword is the match.
-    Literal,
-    /// The match begins with the keyword: followed byte by byte, longest match.
-    Prefix(Arc<dense::DFA<Vec<u32>>>),
-    /// The match contains the keyword: searched in a window around it.
-    Window(meta::Regex),
-}
-
 /// Automata by pattern id, so that two sets of the same patterns hold each once.
 #[derive(Debug, Default)]
 pub(crate) struct Matchers(HashMap<String, Matcher>);
@@ -120,9 +108,6 @@ pub(super) const FOLDED: usize = 0;
 /// Index of the view of the text as it is.
 pub(super) const EXACT: usize = 1;
 
-/// Largest automaton of one pattern, bytes.
-const DFA_LIMIT: usize = 2 << 20;
-const NFA_LIMIT: usize = 1 << 20;
 /// Longest source of a regex, bytes.
 const SOURCE_LIMIT: usize = 4096;
 /// How far around a keyword a measure's regex looks, bytes.
@@ -205,7 +190,7 @@ impl PatternSet {
             check(&spec)?;
             let matcher = match shared.0.get(&spec.id) {
                 Some(known) => known.clone(),
-                None => matcher(&spec)?,
+                None => Matcher::new(&spec)?,
             };
             shared.0.insert(spec.id.clone(), matcher.clone());
             let track = if spec.exact { EXACT } else { FOLDED };
@@ -260,7 +245,7 @@ fn check(spec: &PatternSpec) -> Result<(), PatternError> {
     Ok(())
 }
 
-fn syntax_config(exact: bool) -> syntax::Config {
+pub(super) fn syntax_config(exact: bool) -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false).case_insensitive(!exact).nest_limit(64)
 }
 
@@ -301,47 +286,6 @@ fn explain(error: &str) -> (String, &'static str) {
     let last = error.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(error);
     let message = last.trim().trim_start_matches("error: ").to_owned();
     (format!("invalid regex: {message}"), "correct the regex")
-}
-
-fn matcher(spec: &PatternSpec) -> Result<Matcher, PatternError> {
-    let Some(source) = &spec.regex else {
-        return Ok(Matcher::Literal);
-    };
-    let folded;
-    let source = if spec.exact {
-        source.as_str()
-    } else {
-        folded = fold_regex_source(source);
-        folded.as_str()
-    };
-    parse_regex(&spec.id, source, spec.exact)?;
-    let too_big = || PatternError {
-        pattern: spec.id.clone(),
-        message: "the regex is too complex".into(),
-        help: "shorten its alternatives and counted repetitions".into(),
-    };
-    if spec.hold {
-        let nfa = thompson::Config::new().utf8(false).nfa_size_limit(Some(NFA_LIMIT));
-        let dfa = dense::Config::new()
-            .start_kind(StartKind::Anchored)
-            .match_kind(MatchKind::All)
-            .dfa_size_limit(Some(DFA_LIMIT))
-            .determinize_size_limit(Some(4 * DFA_LIMIT));
-        let built = dense::Builder::new()
-            .syntax(syntax_config(spec.exact))
-            .thompson(nfa)
-            .configure(dfa)
-            .build(source)
-            .map_err(|_| too_big())?;
-        return Ok(Matcher::Prefix(Arc::new(built)));
-    }
-    let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(NFA_LIMIT));
-    meta::Builder::new()
-        .syntax(syntax_config(spec.exact))
-        .configure(config)
-        .build(source)
-        .map(Matcher::Window)
-        .map_err(|_| too_big())
 }
 
 fn measure_spec(id: &str, pattern: &TextPattern) -> Result<PatternSpec, PatternError> {

@@ -3,6 +3,7 @@
 
 mod compile;
 mod keywords;
+mod matcher;
 mod scan;
 mod spec;
 mod track;

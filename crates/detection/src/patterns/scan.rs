@@ -6,11 +6,12 @@ use aho_corasick::automaton::{Automaton as _, StateID};
 use quell_domain::interaction::Role;
 use quell_domain::rule::Direction;
 use regex_automata::Input;
-use regex_automata::dfa::Automaton as _;
+use regex_automata::dfa::Automaton;
 use regex_automata::util::primitives::StateID as DfaState;
 use regex_automata::util::start;
 
-use super::compile::{FOLDED, Hold, Matcher, Pattern, PatternSet, Subject};
+use super::compile::{FOLDED, Hold, Pattern, PatternSet, Subject};
+use super::matcher::Matcher;
 use super::track::Track;
 use crate::budget::Budget;
 use crate::fold::{Window, char_end};
@@ -322,12 +323,15 @@ impl Pass<'_> {
     fn finish(&mut self, lane: &mut Lane, budget: &mut Budget, hits: &mut Vec<Hit>) {
         let end = lane.at;
         for mut thread in std::mem::take(&mut lane.threads) {
-            if let Matcher::Prefix(dfa) = &self.patterns[thread.pattern].matcher {
-                if dfa.is_match_state(dfa.next_eoi_state(thread.state)) {
-                    thread.matched = Some(end);
-                }
-                self.settle(lane, &thread, end, hits);
+            let matches = match &self.patterns[thread.pattern].matcher {
+                Matcher::Prefix(dfa) => ends_match(&**dfa, thread.state),
+                Matcher::Rare(dfa) => ends_match(&**dfa, thread.state),
+                Matcher::Literal | Matcher::Window(_) => false,
+            };
+            if matches {
+                thread.matched = Some(end);
             }
+            self.settle(lane, &thread, end, hits);
         }
         self.search_due(lane, usize::MAX, budget, hits);
         lane.give_up(end);
@@ -349,25 +353,11 @@ impl Pass<'_> {
     /// Feeds one byte to a match in progress; `false` when it is over.
     fn step(&self, thread: &mut Thread, byte: u8, at: usize) -> bool {
         let pattern = &self.patterns[thread.pattern];
-        let Matcher::Prefix(dfa) = &pattern.matcher else {
-            return false;
-        };
-        thread.state = dfa.next_state(thread.state, byte);
-        if dfa.is_special_state(thread.state) {
-            if dfa.is_match_state(thread.state) {
-                thread.matched = Some(at);
-            }
-            if dfa.is_dead_state(thread.state) || dfa.is_quit_state(thread.state) {
-                return false;
-            }
+        match &pattern.matcher {
+            Matcher::Prefix(dfa) => thread.step(&**dfa, pattern.max_len, byte, at),
+            Matcher::Rare(dfa) => thread.step(&**dfa, pattern.max_len, byte, at),
+            Matcher::Literal | Matcher::Window(_) => false,
         }
-        if at + 1 - thread.start >= pattern.max_len {
-            if dfa.is_match_state(dfa.next_eoi_state(thread.state)) {
-                thread.matched = Some(at + 1);
-            }
-            return false;
-        }
-        true
     }
 
     fn settle(&self, lane: &mut Lane, thread: &Thread, seen: usize, hits: &mut Vec<Hit>) {
@@ -388,7 +378,9 @@ impl Pass<'_> {
                 }
                 match &pattern.matcher {
                     Matcher::Literal => self.hit(lane, *owner, start, lane.at, lane.at, hits),
-                    Matcher::Prefix(_) => self.begin(lane, *owner, start, budget, hits),
+                    Matcher::Prefix(_) | Matcher::Rare(_) => {
+                        self.begin(lane, *owner, start, budget, hits)
+                    }
                     Matcher::Window(_) => lane.schedule(*owner, start, pattern.max_len),
                 }
             }
@@ -404,9 +396,6 @@ impl Pass<'_> {
         budget: &mut Budget,
         hits: &mut Vec<Hit>,
     ) {
-        let Matcher::Prefix(dfa) = &self.patterns[pattern].matcher else {
-            return;
-        };
         if lane.threads.iter().any(|thread| thread.pattern == pattern && thread.start == from) {
             return;
         }
@@ -417,9 +406,12 @@ impl Pass<'_> {
         let before = from.checked_sub(1).and_then(|position| self.view.byte(position));
         let config =
             start::Config::new().anchored(regex_automata::Anchored::Yes).look_behind(before);
-        let Ok(state) = dfa.start_state(&config) else {
-            return;
+        let state = match &self.patterns[pattern].matcher {
+            Matcher::Prefix(dfa) => dfa.start_state(&config),
+            Matcher::Rare(dfa) => dfa.start_state(&config),
+            Matcher::Literal | Matcher::Window(_) => return,
         };
+        let Ok(state) = state else { return };
         let mut thread = Thread { pattern, start: from, state, matched: None };
         budget.spend(lane.at - from);
         for position in from..lane.at {
@@ -442,9 +434,10 @@ impl Pass<'_> {
             let due = window.due.min(self.view.end());
             let context = window.from.saturating_sub(4);
             let text = self.view.slice(context, due);
-            let Matcher::Window(regex) = &self.patterns[window.pattern].matcher else {
+            let Matcher::Window(search) = &self.patterns[window.pattern].matcher else {
                 continue;
             };
+            let Some(regex) = search.regex() else { continue };
             if !budget.spend(text.len()) {
                 return;
             }
@@ -511,6 +504,34 @@ impl Pass<'_> {
             held_from: held_from.map(original),
         });
     }
+}
+
+impl Thread {
+    /// Takes one byte; `false` when the match is over.
+    #[inline]
+    fn step(&mut self, dfa: &impl Automaton, max_len: usize, byte: u8, at: usize) -> bool {
+        self.state = dfa.next_state(self.state, byte);
+        if dfa.is_special_state(self.state) {
+            if dfa.is_match_state(self.state) {
+                self.matched = Some(at);
+            }
+            if dfa.is_dead_state(self.state) || dfa.is_quit_state(self.state) {
+                return false;
+            }
+        }
+        if at + 1 - self.start >= max_len {
+            if ends_match(dfa, self.state) {
+                self.matched = Some(at + 1);
+            }
+            return false;
+        }
+        true
+    }
+}
+
+/// Whether a match ends where the text does.
+fn ends_match(dfa: &impl Automaton, state: DfaState) -> bool {
+    dfa.is_match_state(dfa.next_eoi_state(state))
 }
 
 impl Lane {

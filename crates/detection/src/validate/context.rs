@@ -17,7 +17,16 @@ impl<'a> Before<'a> {
 
     /// Whether one of `words` stands in it, as a word of its own where it is ASCII letters.
     pub(super) fn says(&self, words: &[&str]) -> bool {
-        self.words.get_or_init(|| Words::new(self.raw)).say(words)
+        self.words().say(words)
+    }
+
+    /// Whether there is no letter in it, so that it says nothing.
+    pub(super) fn is_wordless(&self) -> bool {
+        self.words().initials & !NO_LETTER == 0
+    }
+
+    fn words(&self) -> &Words {
+        self.words.get_or_init(|| Words::new(self.raw))
     }
 
     /// Whether one of `words` stands among the last bytes, with no clause ending after it.
@@ -68,14 +77,22 @@ struct Words {
     length: usize,
     /// One bit per byte at which a word may begin.
     starts: u64,
-    /// One bit per letter such a word may begin with, and one for everything else.
+    /// One bit per letter such a word may begin with, one for letters outside ASCII, one for the
+    /// rest.
     initials: u32,
 }
 
 /// The bit of a word's first byte.
 const fn initial(byte: u8) -> u32 {
-    if byte.is_ascii_lowercase() { 1 << (byte - b'a') } else { 1 << 26 }
+    match byte {
+        b'a'..=b'z' => 1 << (byte - b'a'),
+        0x80.. => 1 << 26,
+        _ => NO_LETTER,
+    }
 }
+
+/// The bit of everything that begins no word.
+const NO_LETTER: u32 = 1 << 27;
 
 impl Words {
     fn new(text: &[u8]) -> Self {

@@ -334,7 +334,7 @@ pub(super) const NAMED: &[(&[&str], &[usize], Check, &str)] = &[
 ];
 
 fn named(all: &[u8], lengths: &[usize], before: &Before<'_>) -> Option<&'static str> {
-    if national::uniform(all) || lengths.iter().any(|length| *length > 18) {
+    if before.is_wordless() || national::uniform(all) || lengths.iter().any(|length| *length > 18) {
         return None;
     }
     let found = NAMED.iter().find(|(words, digits, check, _)| {

@@ -116,7 +116,7 @@ fn is_national(run: &Run, count: usize, before: &Before<'_>) -> bool {
 
 /// Any number of 7 to 15 digits that is said to be one.
 fn said(run: &Run, before: &Before<'_>) -> Option<usize> {
-    if !before.just_said(SAYS_PHONE) {
+    if before.is_wordless() || !before.just_said(SAYS_PHONE) {
         return None;
     }
     (1..=run.len().min(6)).rev().find(|count| {

@@ -23,6 +23,8 @@ pub(crate) struct Question {
     pub body: Bytes,
     /// Which stream the mock shall answer with.
     pub stream: Option<&'static str>,
+    /// Bytes of a prompt that is made anew for every request, in place of the JSON.
+    pub fresh: Option<usize>,
 }
 
 /// The connection.

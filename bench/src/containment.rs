@@ -45,7 +45,7 @@ pub(crate) async fn measure(
     clock: &SharedClock,
 ) -> anyhow::Result<Vec<Containment>> {
     let idle = situation("no other traffic", target, trials, clock).await?;
-    let question = Question { key: KEY, body: prompts::small(false), stream: None };
+    let question = Question { key: KEY, body: prompts::small(false), stream: None, fresh: None };
     let load = Load::start(target.address, &question, 16, clock);
     let loaded = situation("16 connections of load", target, trials, clock).await;
     let failures = load.stop().await.failures;
@@ -61,7 +61,8 @@ async fn situation(
 ) -> anyhow::Result<Containment> {
     let gateway = target.gateway.as_ref().context("only a gateway contains")?;
     let mut connection = Connection::open(target.address).await?;
-    let question = Question { key: BOUND_KEY, body: prompts::small(false), stream: None };
+    let question =
+        Question { key: BOUND_KEY, body: prompts::small(false), stream: None, fresh: None };
     let (mut refused_us, mut verified_us) = (Vec::new(), Vec::new());
     for _ in 0..trials {
         ensure!(

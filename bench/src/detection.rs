@@ -35,12 +35,12 @@ struct Row {
     not_evaluated: bool,
 }
 
-/// Measures and prints; `corpus` adds the harmless development texts, one request each.
+/// Measures and prints the texts whose name contains `named`; `corpus` adds the harmless development texts, one request each.
 #[expect(clippy::print_stdout, reason = "this is the result")]
-pub(crate) fn measure(corpus: Option<&Path>, json: bool) -> anyhow::Result<()> {
+pub(crate) fn measure(corpus: Option<&Path>, named: &str, json: bool) -> anyhow::Result<()> {
     let bench = Bench::new()?;
     let mut rows = Vec::new();
-    for (name, text) in texts() {
+    for (name, text) in texts().into_iter().filter(|(name, _)| name.contains(named)) {
         rows.push(bench.row(name, &[text])?);
     }
     if let Some(root) = corpus {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::client::{Connection, Question};
 use crate::process::Process;
+use crate::prompts::{self, Numbers};
 use crate::row::percentile;
 
 const WARMING: u8 = 0;
@@ -60,9 +61,12 @@ impl Load {
     ) -> Self {
         let phase = Arc::new(AtomicU8::new(WARMING));
         let mut running = JoinSet::new();
-        for _ in 0..connections {
+        // Taken from the clock, so that no later load asks what an earlier one has asked.
+        let begun = clock.now().as_nanosecond() as u64;
+        for connection in 0..u64::from(connections) {
             let (phase, question) = (Arc::clone(&phase), question.clone());
-            running.spawn(keep_asking(address, question, phase, Arc::clone(clock)));
+            let numbers = Numbers::new(begun.wrapping_add(connection << 48));
+            running.spawn(keep_asking(address, question, numbers, phase, Arc::clone(clock)));
         }
         Self { phase, connections: running }
     }
@@ -113,13 +117,17 @@ pub(crate) async fn measure(
 
 async fn keep_asking(
     address: SocketAddr,
-    question: Question,
+    mut question: Question,
+    mut numbers: Numbers,
     phase: Arc<AtomicU8>,
     clock: SharedClock,
 ) -> Answers {
     let mut answers = Answers::default();
     let mut connection = None;
     loop {
+        if let Some(bytes) = question.fresh {
+            question.body = prompts::fresh(&mut numbers, bytes);
+        }
         let began = clock.ticks();
         let status = ask(&mut connection, address, &question).await;
         let elapsed = clock.ticks().saturating_sub(began);

@@ -7,6 +7,7 @@ mod bypass;
 mod client;
 mod containment;
 mod detection;
+mod leakage;
 mod load;
 mod nginx;
 mod process;
@@ -49,6 +50,12 @@ struct Options {
     /// Containment trials, idle and under load each.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     trials: u32,
+    /// Go on with the guarded gateway until it has answered so many requests, for its memory.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=100_000_000))]
+    memory_after: u64,
+    /// Only scenarios whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
     /// Where to write everything as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -75,6 +82,15 @@ enum Role {
         /// The corpora, for the harmless development texts.
         #[arg(long, env = "QUELL_CORPORA")]
         corpus: Option<PathBuf>,
+        /// Only texts whose name contains this.
+        #[arg(long = "text", default_value = "")]
+        named: String,
+        /// Print JSON.
+        #[arg(long = "as-json")]
+        as_json: bool,
+    },
+    /// Count what streams let out before they are cut, by what finds it.
+    Leakage {
         /// Print JSON.
         #[arg(long = "as-json")]
         as_json: bool,
@@ -110,7 +126,10 @@ fn main() -> anyhow::Result<()> {
             let clock: SharedClock = Arc::new(SystemClock::new());
             runtime()?.block_on(bypass::run(&options, &clock))
         }
-        Some(Role::Detection { corpus, as_json }) => detection::measure(corpus.as_deref(), as_json),
+        Some(Role::Detection { corpus, named, as_json }) => {
+            detection::measure(corpus.as_deref(), &named, as_json)
+        }
+        Some(Role::Leakage { as_json }) => leakage::measure(as_json),
         Some(Role::Mock) => roles::mock(),
         Some(Role::Floor { upstream }) => roles::floor(upstream),
         Some(Role::Gateway { control, data }) => roles::gateway(&control, data),

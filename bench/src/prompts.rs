@@ -83,9 +83,19 @@ pub(crate) fn large() -> Bytes {
     request(&plain(100_000), false)
 }
 
+/// A chat request that was never asked before, with a prompt of so many bytes.
+pub(crate) fn fresh(numbers: &mut Numbers, bytes: usize) -> Bytes {
+    let mut text = words(numbers, bytes);
+    text.truncate(bytes);
+    request(&text, false)
+}
+
 /// Sentences of plain words, `bytes` long or a little more.
 pub(crate) fn plain(bytes: usize) -> String {
-    let mut numbers = Numbers::new(7);
+    words(&mut Numbers::new(7), bytes)
+}
+
+fn words(numbers: &mut Numbers, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 256);
     while text.len() < bytes {
         for _ in 0..9 + numbers.below(9) {
@@ -190,5 +200,9 @@ mod tests {
         };
         assert_eq!(text(small(true)), 190);
         assert!((100_000..101_000).contains(&text(large())));
+        let mut numbers = Numbers::new(3);
+        let (one, other) = (fresh(&mut numbers, 1_000), fresh(&mut numbers, 1_000));
+        assert_ne!(one, other);
+        assert_eq!(text(one), 1_000);
     }
 }

@@ -14,10 +14,12 @@ use crate::client::Question;
 use crate::containment::{self, Containment};
 use crate::process::{Cores, load_average};
 use crate::row::{Row, median, percentile};
-use crate::targets::{self, GUARDS_ON, KEY, Target};
+use crate::targets::{self, GUARDS_ON, KEY, MANY, Target};
 use crate::{Options, load, nginx, prompts, streaming, summary};
 
 pub(crate) const SMALL: &str = "190 B, 16 connections";
+pub(crate) const FRESH_SMALL: &str = "190 B, each once, 16 connections";
+pub(crate) const FRESH: &str = "1 KB, each once, 16 connections";
 pub(crate) const LARGE: &str = "100 KB, 16 connections";
 pub(crate) const ALONE: &str = "190 B, 1 connection";
 pub(crate) const WORDS: &str = "words, 1 stream at a time";
@@ -89,7 +91,8 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     let mut environment = environment(options, &clock);
     let cores = Cores::choose(options.no_pin);
     let mut targets = targets::start(folder.path(), cores, &clock).await?;
-    let scenarios = scenarios();
+    let mut scenarios = scenarios();
+    scenarios.retain(|scenario| scenario.name.contains(&options.only));
     let mut rows = Vec::new();
     for round in 1..=options.rounds {
         for scenario in &scenarios {
@@ -103,27 +106,38 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
             }
         }
     }
-    let memory = targets.iter().map(memory).collect::<anyhow::Result<_>>()?;
-    let guarded = targets.iter().find(|target| target.name == GUARDS_ON);
+    let mut memory = targets.iter().map(memory).collect::<anyhow::Result<Vec<_>>>()?;
+    let guarded = targets.iter_mut().find(|target| target.name == GUARDS_ON);
     let guarded = guarded.context("the guarded gateway is always a target")?;
+    if options.memory_after > guarded.answered {
+        memory.push(after_many(guarded, options.memory_after, &clock).await?);
+    }
     let containment = containment::measure(guarded, options.trials, &clock).await?;
     environment.load_average_after = load_average();
     Ok(Report { environment, memory, containment, rows })
 }
 
 fn scenarios() -> Vec<Scenario> {
+    let question = |body, stream, fresh| Question { key: KEY, body, stream, fresh };
     let plain = |name, body, connections| Scenario {
         name,
-        question: Question { key: KEY, body, stream: None },
+        question: question(body, None, None),
         kind: Kind::Load { connections },
+    };
+    let fresh = |name, bytes| Scenario {
+        name,
+        question: question(prompts::small(false), None, Some(bytes)),
+        kind: Kind::Load { connections: 16 },
     };
     let streams = |name, mode, at_once, times| Scenario {
         name,
-        question: Question { key: KEY, body: prompts::small(true), stream: Some(mode) },
+        question: question(prompts::small(true), Some(mode), None),
         kind: Kind::Streams { at_once, times },
     };
     vec![
         plain(SMALL, prompts::small(false), 16),
+        fresh(FRESH_SMALL, 190),
+        fresh(FRESH, 1_000),
         plain(LARGE, prompts::large(), 16),
         plain(ALONE, prompts::small(false), 1),
         streams(WORDS, "words", 1, 2),
@@ -199,6 +213,22 @@ async fn streams(
     (row.p50_us, row.p99_us) = (percentile(&mut lags, 0.5), percentile(&mut lags, 0.99));
     row.first_token_us = Some(median(first));
     Ok(())
+}
+
+/// Asks ever new questions until `target` has answered `many` requests in all.
+async fn after_many(target: &mut Target, many: u64, clock: &SharedClock) -> anyhow::Result<Memory> {
+    let body = prompts::small(false);
+    let question = Question { key: KEY, body, stream: None, fresh: Some(1_000) };
+    let slice = Duration::from_secs(5);
+    while target.answered < many {
+        let (process, address) = (&target.process, target.address);
+        let measured = load::measure(process, address, &question, 16, slice, clock).await?;
+        let answered = measured.answers.latencies_us.len() as u64;
+        anyhow::ensure!(answered > measured.answers.failures, "{} has stopped", target.name);
+        target.answered += answered;
+        target.drop_sealed_log()?;
+    }
+    Ok(Memory { target: MANY, ..memory(target)? })
 }
 
 fn memory(target: &Target) -> anyhow::Result<Memory> {

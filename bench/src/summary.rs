@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::row::{Row, median};
-use crate::run::{ALONE, DIGITS, LARGE, Report, SMALL, WORDS, WORDS_MANY};
-use crate::targets::{DIRECT, FLOOR, GUARDS_OFF, GUARDS_ON, METADATA, NGINX};
+use crate::run::{ALONE, DIGITS, FRESH, FRESH_SMALL, LARGE, Report, SMALL, WORDS, WORDS_MANY};
+use crate::targets::{DIRECT, FLOOR, GUARDS_OFF, GUARDS_ON, MANY, METADATA, NGINX};
 
 const TARGETS: [&str; 6] = [DIRECT, FLOOR, NGINX, GUARDS_OFF, GUARDS_ON, METADATA];
 
@@ -12,7 +12,7 @@ const TARGETS: [&str; 6] = [DIRECT, FLOOR, NGINX, GUARDS_OFF, GUARDS_ON, METADAT
 pub(crate) fn text(report: &Report) -> String {
     let mut out = String::new();
     environment(&mut out, report);
-    for scenario in [SMALL, LARGE] {
+    for scenario in [SMALL, FRESH_SMALL, FRESH, LARGE] {
         load(&mut out, &report.rows, scenario);
     }
     alone(&mut out, &report.rows);
@@ -118,7 +118,7 @@ fn costs(out: &mut String, rows: &[Row]) {
 fn memory(out: &mut String, report: &Report) {
     head(out, "memory", &["idle MiB", "loaded MiB", "answered"]);
     let mib = |kib: u64| number(kib as f64 / 1024.0, 1);
-    for target in TARGETS {
+    for target in TARGETS.into_iter().chain([MANY]) {
         if let Some(memory) = report.memory.iter().find(|memory| memory.target == target) {
             let cells = [mib(memory.idle_kib), mib(memory.loaded_kib), memory.answered.to_string()];
             entry(out, target, &cells);

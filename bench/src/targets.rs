@@ -32,6 +32,8 @@ pub(crate) const FLOOR: &str = "hyper floor";
 pub(crate) const NGINX: &str = "nginx";
 pub(crate) const GUARDS_OFF: &str = "quell, guards off";
 pub(crate) const GUARDS_ON: &str = "quell, guards on";
+/// The guarded gateway once more, after as many requests as were asked for.
+pub(crate) const MANY: &str = "quell, guards on, in the end";
 pub(crate) const METADATA: &str = "quell, on, metadata";
 
 /// One thing that answers.
@@ -146,7 +148,8 @@ impl Target {
     }
 
     async fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
-        let question = Question { key: KEY, body: prompts::small(false), stream: None };
+        let question =
+            Question { key: KEY, body: prompts::small(false), stream: None, fresh: None };
         for _ in 0..200 {
             if let Ok(mut connection) = Connection::open(self.address).await {
                 let status = connection.status(&question).await?;

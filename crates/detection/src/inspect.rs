@@ -6,6 +6,7 @@ use quell_domain::id::{InteractionId, MeasureId};
 use quell_domain::interaction::{Cause, NotEvaluated, Outcome, Role, TextField};
 use quell_domain::rule::{Direction, RuleEffect, RuleMode};
 use quell_domain::signal::Signal;
+use serde_json::{Map, Value};
 
 use crate::analyzers::answer::Answer;
 use crate::analyzers::echo::Known;
@@ -137,7 +138,7 @@ impl RuleSet {
         cache: Option<&FieldCache>,
     ) -> Findings {
         let direction = Direction::Input;
-        let mut run = Run::new(ctx, direction, interaction, &[]);
+        let mut run = Run::new(direction, interaction, &[]);
         let bytes = fields.iter().map(|field| field.text.len()).sum();
         for fact in sizes::of_request(bytes, ctx.tools_offered.len(), ctx.parameters) {
             run.judge.about_exchange(fact);
@@ -153,7 +154,7 @@ impl RuleSet {
             run.take_across(&joint, fields, &found);
         }
         run.converse(fields, budget);
-        run.finish(self, budget)
+        run.finish(self, &|| ctx.event(direction), budget)
     }
 
     /// Judges a whole response. `request_facts` are [`Findings::facts`] of the request.
@@ -167,7 +168,7 @@ impl RuleSet {
         request_facts: &[String],
     ) -> Findings {
         let direction = Direction::Output;
-        let mut run = Run::new(ctx, direction, interaction, request_facts);
+        let mut run = Run::new(direction, interaction, request_facts);
         let bytes = fields.iter().map(|field| field.text.len()).sum();
         for fact in sizes::of_output(bytes) {
             run.judge.about_exchange(fact);
@@ -185,7 +186,7 @@ impl RuleSet {
             let found = read_output(&sets, Answer::new(&known, request_facts), field, budget);
             run.take(field, &found);
         }
-        run.finish(self, budget)
+        run.finish(self, &|| ctx.event(direction), budget)
     }
 }
 
@@ -243,13 +244,8 @@ struct Run {
 }
 
 impl Run {
-    fn new(
-        ctx: &Context<'_>,
-        direction: Direction,
-        interaction: InteractionId,
-        request_facts: &[String],
-    ) -> Self {
-        let judge = Judge::new(direction, interaction, ctx.event(direction), request_facts);
+    fn new(direction: Direction, interaction: InteractionId, request_facts: &[String]) -> Self {
+        let judge = Judge::new(direction, interaction, request_facts);
         Self { judge, findings: Findings::default(), matches: Vec::new() }
     }
 
@@ -323,8 +319,13 @@ impl Run {
             .push(NotEvaluated { reason: reason.to_owned(), field: field.to_owned() });
     }
 
-    fn finish(mut self, rules: &RuleSet, budget: &Budget) -> Findings {
-        self.judge.decide(rules);
+    fn finish(
+        mut self,
+        rules: &RuleSet,
+        base: &dyn Fn() -> Map<String, Value>,
+        budget: &Budget,
+    ) -> Findings {
+        self.judge.decide(rules, base);
         if budget.exhausted() {
             self.not_evaluated("budget", "");
         }

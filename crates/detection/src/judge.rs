@@ -29,7 +29,6 @@ pub(crate) struct FactAt {
 pub(crate) struct Judge {
     direction: Direction,
     interaction: InteractionId,
-    base: Map<String, Value>,
     request_facts: Vec<String>,
     exchange: BTreeSet<String>,
     by_role: BTreeMap<&'static str, (Role, BTreeSet<String>)>,
@@ -43,13 +42,11 @@ impl Judge {
     pub(crate) fn new(
         direction: Direction,
         interaction: InteractionId,
-        base: Map<String, Value>,
         request_facts: &[String],
     ) -> Self {
         Self {
             direction,
             interaction,
-            base,
             request_facts: request_facts.to_vec(),
             exchange: BTreeSet::new(),
             by_role: BTreeMap::new(),
@@ -88,19 +85,24 @@ impl Judge {
         }
     }
 
-    /// Asks the rules if facts have changed; the rules that match now and did not before.
-    pub(crate) fn decide(&mut self, rules: &RuleSet) -> Vec<usize> {
+    /// Asks the rules if facts have changed; the rules that match now and did not before. `base`
+    /// describes the exchange, and is asked for only where a rule has to be evaluated.
+    pub(crate) fn decide(
+        &mut self,
+        rules: &RuleSet,
+        base: &dyn Fn() -> Map<String, Value>,
+    ) -> Vec<usize> {
         if !std::mem::take(&mut self.changed) {
             return Vec::new();
         }
-        let all: BTreeSet<String> = self
+        let all: BTreeSet<&str> = self
             .by_role
             .values()
             .flat_map(|(_, facts)| facts)
             .chain(&self.exchange)
-            .cloned()
+            .map(String::as_str)
             .collect();
-        let known = all.iter().chain(&self.request_facts).map(String::as_str);
+        let known = all.iter().copied().chain(self.request_facts.iter().map(String::as_str));
         let asked = rules.asked(self.direction, known);
         if asked.is_empty() {
             return Vec::new();
@@ -108,9 +110,9 @@ impl Judge {
         let now = self.interaction.born();
         let mut new: Vec<(usize, Role, Option<String>)> = Vec::new();
         for (role, facts) in self.by_role.values() {
-            let mut event = self.base.clone();
+            let mut event = base();
             let own = facts.union(&self.exchange).map(String::as_str);
-            put_facts(&mut event, *role, own, all.iter().map(String::as_str), &self.request_facts);
+            put_facts(&mut event, *role, own, all.iter().copied(), &self.request_facts);
             let event = Value::Object(event);
             for Matched { rule, suppressed_by } in
                 rules.evaluate(self.direction, &asked, &event, now)

@@ -11,6 +11,7 @@ use quell_domain::id::InteractionId;
 use quell_domain::interaction::{NotEvaluated, Role};
 use quell_domain::rule::Direction;
 use quell_domain::signal::Signal;
+use serde_json::{Map, Value};
 
 use crate::analyzers::answer::Answer;
 use crate::analyzers::echo::Known as SystemText;
@@ -52,7 +53,7 @@ pub struct CutReason {
     pub signal: Option<Signal>,
     /// The field in which the match stands; empty for a tool call.
     pub field: String,
-    /// Its first byte in that field. Bytes released beyond it have leaked.
+    /// Its first byte in that field that must not leave. Bytes released beyond it have leaked.
     pub match_start: usize,
 }
 
@@ -67,6 +68,8 @@ pub struct StreamInspection {
     tools_offered: Vec<String>,
     budget: Budget,
     judge: Judge,
+    /// What is known besides the text.
+    event: Map<String, Value>,
     fields: BTreeMap<String, Field>,
     bytes: usize,
     cut: bool,
@@ -91,7 +94,8 @@ struct Known {
     start: usize,
     end: usize,
     what: What,
-    held: bool,
+    /// From where on its text has waited; none: nothing waited for it.
+    held_from: Option<usize>,
 }
 
 enum What {
@@ -112,7 +116,7 @@ impl RuleSet {
         request_facts: &[String],
     ) -> StreamInspection {
         let direction = Direction::Output;
-        let mut judge = Judge::new(direction, interaction, ctx.event(direction), request_facts);
+        let mut judge = Judge::new(direction, interaction, request_facts);
         judge.speaker(Role::Assistant);
         StreamInspection {
             rules: Arc::clone(self),
@@ -123,6 +127,7 @@ impl RuleSet {
             tools_offered: ctx.tools_offered.to_vec(),
             budget,
             judge,
+            event: ctx.event(direction),
             fields: BTreeMap::new(),
             bytes: 0,
             cut: false,
@@ -291,7 +296,7 @@ impl StreamInspection {
             .map(|(limit, fact)| {
                 let trigger = at + text.ceil_char_boundary(limit - before);
                 let what = What::Exchange(fact);
-                Known { trigger, start: trigger, end: trigger, what, held: false }
+                Known { trigger, start: trigger, end: trigger, what, held_from: None }
             })
             .collect()
     }
@@ -314,12 +319,12 @@ impl StreamInspection {
             rest = later;
             self.decide(field, now, step);
             for known in now {
-                let waits = known.held || self.kept_back && known.start >= state.left;
-                if let What::Text(fact) = &known.what
-                    && waits
+                let kept_back = self.kept_back && known.start >= state.left;
+                let from = if kept_back { Some(known.start) } else { known.held_from };
+                if let (What::Text(fact), Some(from)) = (&known.what, from)
                     && self.judge.redacts(&self.rules, fact)
                 {
-                    state.open.push(known.start..known.end);
+                    state.open.push(from..known.end);
                 }
             }
             if self.cut {
@@ -327,8 +332,8 @@ impl StreamInspection {
                 let sets = [&self.rules.output, &*self.extra, &self.canaries];
                 let hold =
                     if finishing { position } else { state.scanner.hold_at(&sets, position) };
-                let starts = now.iter().filter(|known| known.held).map(|known| known.start);
-                let limit = starts.min().unwrap_or(hold).min(hold);
+                let limit = now.iter().filter_map(|known| known.held_from).min();
+                let limit = limit.unwrap_or(hold).min(hold);
                 state.release(field, limit, step);
                 return;
             }
@@ -376,7 +381,7 @@ impl StreamInspection {
             }
         }
         let rules = Arc::clone(&self.rules);
-        for index in self.judge.decide(&rules) {
+        for index in self.judge.decide(&rules, &|| self.event.clone()) {
             let Some(signal) = self.judge.signal_of(index).cloned() else {
                 continue;
             };
@@ -389,7 +394,8 @@ impl StreamInspection {
                     What::Exchange(fact) => info.rests_on(fact),
                     What::Measure(_) => false,
                 });
-                let match_start = cause.map(|known| known.start).min().unwrap_or(0);
+                let first = |known: &Known| known.held_from.unwrap_or(known.start);
+                let match_start = cause.map(first).min().unwrap_or(0);
                 let by = format!("rule:{}", info.id);
                 let (signal, field) = (Some(signal), field.to_owned());
                 step.cut = Some(CutReason { by, signal, field, match_start });
@@ -431,13 +437,19 @@ impl From<Hit> for Known {
             Subject::Fact(fact) => What::Text(fact.as_ref().to_owned()),
             Subject::Measure(id) => What::Measure(id.to_string()),
         };
-        Self { trigger: hit.trigger, start: hit.start, end: hit.end, what, held: hit.held }
+        Self {
+            trigger: hit.trigger,
+            start: hit.start,
+            end: hit.end,
+            what,
+            held_from: hit.held_from,
+        }
     }
 }
 
 impl From<Raised> for Known {
     fn from(Raised { fact, start, end, trigger }: Raised) -> Self {
-        Self { trigger, start, end, what: What::Text(fact.to_owned()), held: false }
+        Self { trigger, start, end, what: What::Text(fact.to_owned()), held_from: None }
     }
 }
 

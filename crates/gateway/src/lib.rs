@@ -17,6 +17,7 @@ mod held;
 mod identify;
 mod limit;
 mod models;
+mod outliving;
 mod probe;
 mod record;
 mod reply;

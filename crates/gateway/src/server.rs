@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange;
+use crate::outliving::{Outliving, Panicked};
 use crate::reply;
 use crate::shared::Shared;
 
@@ -62,13 +63,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, stop: Canc
                 // A client that leaves drops this future, but not the exchange: it is settled and
                 // recorded all the same.
                 let running = exchange::serve(Arc::clone(&shared), request, peer);
-                let mut response = match shared.tasks.spawn(running).await {
-                    Ok(response) => response,
-                    Err(error) => {
-                        tracing::error!(%error, "an exchange ended badly");
+                let mut response =
+                    Outliving::new(running, &shared.tasks).await.unwrap_or_else(|Panicked| {
+                        tracing::error!("an exchange panicked");
                         reply::internal_error()
-                    }
-                };
+                    });
                 if stopping.is_cancelled() {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);

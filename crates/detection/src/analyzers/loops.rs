@@ -33,12 +33,13 @@ impl Loops {
         let Some((shingle, first)) = self.window.add(word.hash, word.start) else {
             return;
         };
-        let known = self.said.contains(&shingle);
+        let known = if self.said.len() < MAX_SHINGLES {
+            !self.said.insert(shingle)
+        } else {
+            self.said.contains(&shingle)
+        };
         if !known {
             self.run = 0;
-            if self.said.len() < MAX_SHINGLES {
-                self.said.insert(shingle);
-            }
             return;
         }
         if self.run == 0 {

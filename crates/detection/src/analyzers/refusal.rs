@@ -6,6 +6,10 @@
 //! Known false positives: an answer that talks about refusing; a harmless answer to a request that
 //! was wrongly found harmful. Neither is meant to be judged alone.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::Raised;
 
 /// Bytes at the beginning of an answer in which a refusal stands.
@@ -28,6 +32,9 @@ const REFUSALS: [&str; 44] = [
     "ik kan je daar niet", "ik kan hier niet", "nie mogę pomóc", "я не могу помочь", "я не могу предоставить",
     "我无法", "我不能", "お手伝いできません",
 ];
+
+/// All of them at once; none only if they could not be compiled.
+static REFUSING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(REFUSALS).ok());
 
 /// The analyzer's state in one field.
 #[derive(Debug)]
@@ -78,7 +85,7 @@ impl Refusal {
             return;
         }
         let head = self.head.to_lowercase().replace('\u{2019}', "'");
-        self.refused = REFUSALS.iter().any(|words| head.contains(words));
+        self.refused = REFUSING.as_ref().is_some_and(|words| words.is_match(&head));
         if self.refused {
             let end = self.start + self.head.len();
             out.push(Raised { fact: "output.refusal", start: self.start, end, trigger });

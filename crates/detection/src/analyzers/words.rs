@@ -1,7 +1,5 @@
 //! Text as hashed words and shingles of words, as it comes.
 
-use std::hash::{Hash, Hasher};
-
 /// Words of a shingle.
 pub(crate) const SHINGLE: usize = 6;
 
@@ -21,7 +19,7 @@ pub(crate) struct Word {
 /// Splits text into words as it comes.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    hash: Fnv,
+    hash: Mix,
     start: usize,
     end: usize,
     letters: usize,
@@ -34,25 +32,36 @@ impl Words {
     pub(crate) fn push(&mut self, text: &str, at: usize, mut found: impl FnMut(Word)) {
         for (offset, c) in text.char_indices() {
             let (start, end) = (at + offset, at + offset + c.len_utf8());
+            if c.is_ascii_alphanumeric() {
+                self.letter(c.to_ascii_lowercase(), start, end);
+                continue;
+            }
             let alone = matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');
             if alone || !c.is_alphanumeric() {
                 self.finish(&mut found);
             }
             if c.is_alphanumeric() {
-                if !self.open {
-                    self.open = true;
-                    self.start = start;
-                    self.letters = 0;
-                    self.hash = Fnv::default();
-                }
-                c.to_lowercase().for_each(|c| c.hash(&mut self.hash));
-                self.letters += 1;
-                self.end = end;
+                let mut lower = c.to_lowercase();
+                self.letter(lower.next().unwrap_or(c), start, end);
+                lower.for_each(|c| self.hash.add(u64::from(c)));
             }
             if alone {
                 self.finish(&mut found);
             }
         }
+    }
+
+    /// Takes a letter or digit, in lower case.
+    fn letter(&mut self, lower: char, start: usize, end: usize) {
+        if !self.open {
+            self.open = true;
+            self.start = start;
+            self.letters = 0;
+            self.hash = Mix::default();
+        }
+        self.hash.add(u64::from(lower));
+        self.letters += 1;
+        self.end = end;
     }
 
     /// Gives the last word.
@@ -73,41 +82,44 @@ impl Words {
 #[derive(Debug, Default)]
 pub(crate) struct Ring {
     words: [(u64, usize); SHINGLE],
+    /// Where the next word goes: over the oldest.
+    next: usize,
     count: usize,
 }
 
 impl Ring {
     /// Adds a word; the shingle that ends with it and where that begins.
     pub(crate) fn add(&mut self, word: u64, start: usize) -> Option<(u64, usize)> {
-        self.words.rotate_left(1);
-        self.words[SHINGLE - 1] = (word, start);
+        self.words[self.next] = (word, start);
+        self.next = (self.next + 1) % SHINGLE;
         self.count = (self.count + 1).min(SHINGLE);
         (self.count == SHINGLE).then(|| {
-            let mut hash = Fnv::default();
-            self.words.iter().for_each(|(word, _)| word.hash(&mut hash));
-            (hash.finish(), self.words[0].1)
+            let (newer, older) = self.words.split_at(self.next);
+            let mut hash = Mix::default();
+            older.iter().chain(newer).for_each(|(word, _)| hash.add(*word));
+            (hash.finish(), self.words[self.next].1)
         })
     }
 }
 
-/// FNV-1a: fast, and the same in every process.
+/// A hash of numbers one after the other: fast, and the same in every process. Sets that hold such
+/// hashes hash them again with a key.
 #[derive(Debug)]
-struct Fnv(u64);
+struct Mix(u64);
 
-impl Default for Fnv {
+impl Default for Mix {
     fn default() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 }
 
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
+impl Mix {
+    const fn add(&mut self, number: u64) {
+        let mixed = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+    const fn finish(&self) -> u64 {
+        self.0
     }
 }

@@ -1,23 +1,22 @@
 //! Compiles pattern specs: one keyword automaton per view of the text, one automaton per pattern.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use aho_corasick::automaton::Automaton;
 use quell_domain::canonical::sha256_hex;
 use quell_domain::id::MeasureId;
 use quell_domain::interaction::Role;
 use quell_domain::measure::TextPattern;
 use quell_domain::rule::Direction;
-use regex_automata::dfa::{StartKind, dense};
-use regex_automata::nfa::thompson;
-use regex_automata::{MatchKind, meta, util::syntax};
+use regex_automata::util::syntax;
 use regex_syntax::hir::Hir;
 
 use super::keywords::{Found, keywords_of};
+use super::matcher::Matcher;
 use super::spec::{MAX_LEN, PatternSpec};
+use super::track::Track;
 use crate::fold::{fold, fold_regex_source};
-use crate::validate::Validator;
+use crate::validate::{NumberHold, Validator};
 
 /// A pattern that cannot be used, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +48,31 @@ pub(crate) enum Subject {
     Measure(MeasureId),
 }
 
+/// What of a match waits on a stream until the match is decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hold {
+    /// Nothing: no live rule acts on it.
+    Nothing,
+    /// All of it.
+    Whole,
+    /// Of numbers, what the format asks for.
+    Number(NumberHold),
+}
+
+impl Hold {
+    fn of(spec: &PatternSpec, acts: &impl Fn(&str) -> bool) -> Self {
+        match spec.validator {
+            _ if !(spec.hold && spec.facts().any(acts)) => Self::Nothing,
+            Some(Validator::Number) => Self::Number(NumberHold::new(acts)),
+            _ => Self::Whole,
+        }
+    }
+
+    pub(super) const fn is_some(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
 /// One compiled pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -56,7 +80,7 @@ pub(super) struct Pattern {
     pub(super) matcher: Matcher,
     pub(super) validator: Option<Validator>,
     pub(super) max_len: usize,
-    pub(super) held: bool,
+    pub(super) hold: Hold,
     directions: Vec<Direction>,
     spec_roles: Vec<Role>,
 }
@@ -75,41 +99,15 @@ impl Pattern {
     }
 }
 
-/// How a keyword's neighbourhood is matched. A copy shares its automaton.
-#[derive(Debug, Clone)]
-pub(super) enum Matcher {
-    /// The keyword is the match.
-    Literal,
-    /// The match begins with the keyword: followed byte by byte, longest match.
-    Prefix(Arc<dense::DFA<Vec<u32>>>),
-    /// The match contains the keyword: searched in a window around it.
-    Window(meta::Regex),
-}
-
 /// Automata by pattern id, so that two sets of the same patterns hold each once.
 #[derive(Debug, Default)]
 pub(crate) struct Matchers(HashMap<String, Matcher>);
-
-/// The keywords of one view of the text.
-#[derive(Debug)]
-pub(super) struct Track {
-    pub(super) automaton: aho_corasick::dfa::DFA,
-    /// By keyword: the keyword.
-    words: Vec<String>,
-    /// By keyword: the patterns it belongs to.
-    pub(super) owners: Vec<Vec<usize>>,
-    /// By automaton state: how many bytes of a held keyword have just been seen.
-    pub(super) held_depth: HashMap<aho_corasick::automaton::StateID, usize>,
-}
 
 /// Index of the folded view in [`PatternSet::tracks`].
 pub(super) const FOLDED: usize = 0;
 /// Index of the view of the text as it is.
 pub(super) const EXACT: usize = 1;
 
-/// Largest automaton of one pattern, bytes.
-const DFA_LIMIT: usize = 2 << 20;
-const NFA_LIMIT: usize = 1 << 20;
 /// Longest source of a regex, bytes.
 const SOURCE_LIMIT: usize = 4096;
 /// How far around a keyword a measure's regex looks, bytes.
@@ -126,10 +124,10 @@ impl PatternSet {
         Self::compile_holding(specs, |_| true)
     }
 
-    /// Compiles patterns; those that ask for it hold text back where `acts` says so.
+    /// Compiles patterns; those that ask for it hold text back where `acts` names their fact.
     pub(crate) fn compile_holding(
         specs: Vec<PatternSpec>,
-        acts: impl Fn(&PatternSpec) -> bool,
+        acts: impl Fn(&str) -> bool,
     ) -> Result<Self, PatternError> {
         Self::compile_sharing(specs, acts, &mut Matchers::default())
     }
@@ -137,7 +135,7 @@ impl PatternSet {
     /// The same, for several sets of the same patterns: each is compiled once, into `shared`.
     pub(crate) fn compile_sharing(
         specs: Vec<PatternSpec>,
-        acts: impl Fn(&PatternSpec) -> bool,
+        acts: impl Fn(&str) -> bool,
         shared: &mut Matchers,
     ) -> Result<Self, PatternError> {
         Self::build(specs.into_iter().map(|spec| (spec, None)).collect(), acts, shared)
@@ -162,7 +160,7 @@ impl PatternSet {
     ) -> Result<Self, PatternError> {
         let usable = texts.iter().filter(|(_, text)| !fold(text).trim().is_empty());
         let specs = usable.map(|(fact, text)| PatternSpec::literal(fact, fact, text)).collect();
-        Self::compile_holding(specs, |spec| acts(&spec.fact))
+        Self::compile_holding(specs, acts)
     }
 
     /// Tells sets apart; 0 for the empty set.
@@ -172,7 +170,7 @@ impl PatternSet {
 
     /// Every keyword, of the folded and of the exact view.
     pub(crate) fn keywords(&self) -> impl Iterator<Item = &str> {
-        self.tracks.iter().flatten().flat_map(|track| track.words.iter().map(String::as_str))
+        self.tracks.iter().flatten().flat_map(Track::words)
     }
 
     /// Whether there is nothing to look for.
@@ -182,7 +180,7 @@ impl PatternSet {
 
     fn build(
         specs: Vec<(PatternSpec, Option<MeasureId>)>,
-        acts: impl Fn(&PatternSpec) -> bool,
+        acts: impl Fn(&str) -> bool,
         shared: &mut Matchers,
     ) -> Result<Self, PatternError> {
         let mut keywords: [Vec<(String, usize)>; 2] = Default::default();
@@ -192,7 +190,7 @@ impl PatternSet {
             check(&spec)?;
             let matcher = match shared.0.get(&spec.id) {
                 Some(known) => known.clone(),
-                None => matcher(&spec)?,
+                None => Matcher::new(&spec)?,
             };
             shared.0.insert(spec.id.clone(), matcher.clone());
             let track = if spec.exact { EXACT } else { FOLDED };
@@ -200,13 +198,14 @@ impl PatternSet {
                 let word = if spec.exact { keyword.clone() } else { fold(keyword) };
                 keywords[track].push((word, patterns.len()));
             }
+            let hold = Hold::of(&spec, &acts);
             patterns.push(Pattern {
                 subject: measure
                     .map_or_else(|| Subject::Fact(spec.fact.as_str().into()), Subject::Measure),
                 matcher,
                 validator: spec.validator,
                 max_len: spec.max_len,
-                held: spec.hold && acts(&spec),
+                hold,
                 directions: spec.directions,
                 spec_roles: spec.roles,
             });
@@ -224,73 +223,6 @@ fn digest(specs: &[(PatternSpec, Option<MeasureId>)]) -> u128 {
     }
     let whole = sha256_hex(format!("{specs:?}").as_bytes());
     u128::from_str_radix(&whole[..32], 16).unwrap_or(1)
-}
-
-impl Track {
-    fn build(
-        keywords: Vec<(String, usize)>,
-        patterns: &[Pattern],
-    ) -> Result<Option<Self>, PatternError> {
-        if keywords.is_empty() {
-            return Ok(None);
-        }
-        let mut order: HashMap<String, usize> = HashMap::new();
-        let mut words: Vec<String> = Vec::new();
-        let mut owners: Vec<Vec<usize>> = Vec::new();
-        for (word, pattern) in keywords {
-            let index = *order.entry(word.clone()).or_insert_with(|| {
-                words.push(word);
-                owners.push(Vec::new());
-                owners.len() - 1
-            });
-            if !owners[index].contains(&pattern) {
-                owners[index].push(pattern);
-            }
-        }
-        let automaton = aho_corasick::dfa::DFA::builder()
-            .start_kind(aho_corasick::StartKind::Unanchored)
-            .prefilter(false)
-            .build(&words)
-            .map_err(|error| PatternError {
-                pattern: "(all keywords)".into(),
-                message: error.to_string(),
-                help: "use fewer or shorter keywords".into(),
-            })?;
-        let held: Vec<&str> = words
-            .iter()
-            .zip(&owners)
-            .filter(|(_, owners)| owners.iter().any(|owner| patterns[*owner].held))
-            .map(|(word, _)| word.as_str())
-            .collect();
-        let held_depth = held_depths(&automaton, &words, &held);
-        Ok(Some(Self { automaton, words, owners, held_depth }))
-    }
-}
-
-/// For every state of the automaton: the longest beginning of a held keyword the text ends with.
-fn held_depths(
-    automaton: &aho_corasick::dfa::DFA,
-    words: &[String],
-    held: &[&str],
-) -> HashMap<aho_corasick::automaton::StateID, usize> {
-    let beginnings: HashSet<&[u8]> =
-        held.iter().flat_map(|word| (1..word.len()).map(|end| &word.as_bytes()[..end])).collect();
-    let mut depths = HashMap::new();
-    let Ok(start) = automaton.start_state(aho_corasick::Anchored::No) else {
-        return depths;
-    };
-    for word in words {
-        let bytes = word.as_bytes();
-        let mut state = start;
-        for end in 1..=bytes.len() {
-            state = automaton.next_state(aho_corasick::Anchored::No, state, bytes[end - 1]);
-            let suffix = (0..end).find(|from| beginnings.contains(&bytes[*from..end]));
-            if let Some(from) = suffix {
-                depths.insert(state, end - from);
-            }
-        }
-    }
-    depths
 }
 
 fn check(spec: &PatternSpec) -> Result<(), PatternError> {
@@ -313,7 +245,7 @@ fn check(spec: &PatternSpec) -> Result<(), PatternError> {
     Ok(())
 }
 
-fn syntax_config(exact: bool) -> syntax::Config {
+pub(super) fn syntax_config(exact: bool) -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false).case_insensitive(!exact).nest_limit(64)
 }
 
@@ -354,47 +286,6 @@ fn explain(error: &str) -> (String, &'static str) {
     let last = error.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or(error);
     let message = last.trim().trim_start_matches("error: ").to_owned();
     (format!("invalid regex: {message}"), "correct the regex")
-}
-
-fn matcher(spec: &PatternSpec) -> Result<Matcher, PatternError> {
-    let Some(source) = &spec.regex else {
-        return Ok(Matcher::Literal);
-    };
-    let folded;
-    let source = if spec.exact {
-        source.as_str()
-    } else {
-        folded = fold_regex_source(source);
-        folded.as_str()
-    };
-    parse_regex(&spec.id, source, spec.exact)?;
-    let too_big = || PatternError {
-        pattern: spec.id.clone(),
-        message: "the regex is too complex".into(),
-        help: "shorten its alternatives and counted repetitions".into(),
-    };
-    if spec.hold {
-        let nfa = thompson::Config::new().utf8(false).nfa_size_limit(Some(NFA_LIMIT));
-        let dfa = dense::Config::new()
-            .start_kind(StartKind::Anchored)
-            .match_kind(MatchKind::All)
-            .dfa_size_limit(Some(DFA_LIMIT))
-            .determinize_size_limit(Some(4 * DFA_LIMIT));
-        let built = dense::Builder::new()
-            .syntax(syntax_config(spec.exact))
-            .thompson(nfa)
-            .configure(dfa)
-            .build(source)
-            .map_err(|_| too_big())?;
-        return Ok(Matcher::Prefix(Arc::new(built)));
-    }
-    let config = meta::Config::new().utf8_empty(false).nfa_size_limit(Some(NFA_LIMIT));
-    meta::Builder::new()
-        .syntax(syntax_config(spec.exact))
-        .configure(config)
-        .build(source)
-        .map(Matcher::Window)
-        .map_err(|_| too_big())
 }
 
 fn measure_spec(id: &str, pattern: &TextPattern) -> Result<PatternSpec, PatternError> {

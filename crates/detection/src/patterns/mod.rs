@@ -3,8 +3,10 @@
 
 mod compile;
 mod keywords;
+mod matcher;
 mod scan;
 mod spec;
+mod track;
 
 pub use compile::{PatternError, PatternSet};
 pub use spec::{MAX_LEN, PatternPack, PatternSpec};

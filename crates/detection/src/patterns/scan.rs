@@ -6,11 +6,13 @@ use aho_corasick::automaton::{Automaton as _, StateID};
 use quell_domain::interaction::Role;
 use quell_domain::rule::Direction;
 use regex_automata::Input;
-use regex_automata::dfa::Automaton as _;
+use regex_automata::dfa::Automaton;
 use regex_automata::util::primitives::StateID as DfaState;
 use regex_automata::util::start;
 
-use super::compile::{FOLDED, Matcher, Pattern, PatternSet, Subject, Track};
+use super::compile::{FOLDED, Hold, Pattern, PatternSet, Subject};
+use super::matcher::Matcher;
+use super::track::Track;
 use crate::budget::Budget;
 use crate::fold::{Window, char_end};
 use crate::validate::LOOK_BEHIND;
@@ -26,8 +28,8 @@ pub(crate) struct Hit {
     pub(crate) end: usize,
     /// How many bytes of the field had to be seen to know.
     pub(crate) trigger: usize,
-    /// Whether the text was held back from `start` on until now.
-    pub(crate) held: bool,
+    /// From where on the text was held back until now; none: it was not.
+    pub(crate) held_from: Option<usize>,
 }
 
 /// Matches that may still complete at one time, per view and pattern set.
@@ -193,9 +195,19 @@ fn hold_of(lanes: &[Lane], sets: &[&PatternSet], raw: &Window, folded: &Window) 
             continue;
         };
         let patterns = &sets[lane.set].patterns;
-        let threads = lane.threads.iter().filter(|thread| patterns[thread.pattern].held);
+        let view = if lane.track == FOLDED { folded } else { raw };
+        let waits_from = |thread: &Thread| match patterns[thread.pattern].hold {
+            Hold::Nothing => None,
+            Hold::Whole => Some(thread.start),
+            Hold::Number(hold) => {
+                let before = view.slice(thread.start.saturating_sub(LOOK_BEHIND), thread.start);
+                let from = hold.waits_from(before, view.slice(thread.start, lane.at))?;
+                Some(thread.start + from)
+            }
+        };
+        let threads = lane.threads.iter().filter_map(waits_from);
         let keyword = track.held_depth.get(&lane.state).map(|depth| lane.at - depth);
-        let starts = threads.map(|thread| thread.start).chain(keyword);
+        let starts = threads.chain(keyword);
         if let Some(start) = starts.min() {
             let original = if lane.track == FOLDED { folded.original_start(start) } else { start };
             hold = hold.min(original);
@@ -311,12 +323,15 @@ impl Pass<'_> {
     fn finish(&mut self, lane: &mut Lane, budget: &mut Budget, hits: &mut Vec<Hit>) {
         let end = lane.at;
         for mut thread in std::mem::take(&mut lane.threads) {
-            if let Matcher::Prefix(dfa) = &self.patterns[thread.pattern].matcher {
-                if dfa.is_match_state(dfa.next_eoi_state(thread.state)) {
-                    thread.matched = Some(end);
-                }
-                self.settle(lane, &thread, end, hits);
+            let matches = match &self.patterns[thread.pattern].matcher {
+                Matcher::Prefix(dfa) => ends_match(&**dfa, thread.state),
+                Matcher::Rare(dfa) => ends_match(&**dfa, thread.state),
+                Matcher::Literal | Matcher::Window(_) => false,
+            };
+            if matches {
+                thread.matched = Some(end);
             }
+            self.settle(lane, &thread, end, hits);
         }
         self.search_due(lane, usize::MAX, budget, hits);
         lane.give_up(end);
@@ -338,25 +353,11 @@ impl Pass<'_> {
     /// Feeds one byte to a match in progress; `false` when it is over.
     fn step(&self, thread: &mut Thread, byte: u8, at: usize) -> bool {
         let pattern = &self.patterns[thread.pattern];
-        let Matcher::Prefix(dfa) = &pattern.matcher else {
-            return false;
-        };
-        thread.state = dfa.next_state(thread.state, byte);
-        if dfa.is_special_state(thread.state) {
-            if dfa.is_match_state(thread.state) {
-                thread.matched = Some(at);
-            }
-            if dfa.is_dead_state(thread.state) || dfa.is_quit_state(thread.state) {
-                return false;
-            }
+        match &pattern.matcher {
+            Matcher::Prefix(dfa) => thread.step(&**dfa, pattern.max_len, byte, at),
+            Matcher::Rare(dfa) => thread.step(&**dfa, pattern.max_len, byte, at),
+            Matcher::Literal | Matcher::Window(_) => false,
         }
-        if at + 1 - thread.start >= pattern.max_len {
-            if dfa.is_match_state(dfa.next_eoi_state(thread.state)) {
-                thread.matched = Some(at + 1);
-            }
-            return false;
-        }
-        true
     }
 
     fn settle(&self, lane: &mut Lane, thread: &Thread, seen: usize, hits: &mut Vec<Hit>) {
@@ -377,7 +378,9 @@ impl Pass<'_> {
                 }
                 match &pattern.matcher {
                     Matcher::Literal => self.hit(lane, *owner, start, lane.at, lane.at, hits),
-                    Matcher::Prefix(_) => self.begin(lane, *owner, start, budget, hits),
+                    Matcher::Prefix(_) | Matcher::Rare(_) => {
+                        self.begin(lane, *owner, start, budget, hits)
+                    }
                     Matcher::Window(_) => lane.schedule(*owner, start, pattern.max_len),
                 }
             }
@@ -393,9 +396,6 @@ impl Pass<'_> {
         budget: &mut Budget,
         hits: &mut Vec<Hit>,
     ) {
-        let Matcher::Prefix(dfa) = &self.patterns[pattern].matcher else {
-            return;
-        };
         if lane.threads.iter().any(|thread| thread.pattern == pattern && thread.start == from) {
             return;
         }
@@ -406,9 +406,12 @@ impl Pass<'_> {
         let before = from.checked_sub(1).and_then(|position| self.view.byte(position));
         let config =
             start::Config::new().anchored(regex_automata::Anchored::Yes).look_behind(before);
-        let Ok(state) = dfa.start_state(&config) else {
-            return;
+        let state = match &self.patterns[pattern].matcher {
+            Matcher::Prefix(dfa) => dfa.start_state(&config),
+            Matcher::Rare(dfa) => dfa.start_state(&config),
+            Matcher::Literal | Matcher::Window(_) => return,
         };
+        let Ok(state) = state else { return };
         let mut thread = Thread { pattern, start: from, state, matched: None };
         budget.spend(lane.at - from);
         for position in from..lane.at {
@@ -431,9 +434,10 @@ impl Pass<'_> {
             let due = window.due.min(self.view.end());
             let context = window.from.saturating_sub(4);
             let text = self.view.slice(context, due);
-            let Matcher::Window(regex) = &self.patterns[window.pattern].matcher else {
+            let Matcher::Window(search) = &self.patterns[window.pattern].matcher else {
                 continue;
             };
+            let Some(regex) = search.regex() else { continue };
             if !budget.spend(text.len()) {
                 return;
             }
@@ -481,16 +485,53 @@ impl Pass<'_> {
             Some((_, last)) => *last = end,
             None => lane.last_ends.push((index, end)),
         }
-        let original = if self.folded { self.view.original_start(start) } else { start };
+        let held_from = match pattern.hold {
+            Hold::Nothing => None,
+            Hold::Whole => Some(start),
+            Hold::Number(hold) => fact.and_then(|fact| {
+                let before = self.view.slice(start.saturating_sub(LOOK_BEHIND), start);
+                let from = hold.kept_from(before, self.view.slice(start, end), fact)?;
+                Some(start + from)
+            }),
+        };
+        let original = |at: usize| if self.folded { self.view.original_start(at) } else { at };
         hits.push(Hit {
             subject: fact
                 .map_or_else(|| pattern.subject.clone(), |fact| Subject::Fact(fact.into())),
-            start: original,
+            start: original(start),
             end: self.original_end(end),
             trigger: self.original_end(seen),
-            held: pattern.held,
+            held_from: held_from.map(original),
         });
     }
+}
+
+impl Thread {
+    /// Takes one byte; `false` when the match is over.
+    #[inline]
+    fn step(&mut self, dfa: &impl Automaton, max_len: usize, byte: u8, at: usize) -> bool {
+        self.state = dfa.next_state(self.state, byte);
+        if dfa.is_special_state(self.state) {
+            if dfa.is_match_state(self.state) {
+                self.matched = Some(at);
+            }
+            if dfa.is_dead_state(self.state) || dfa.is_quit_state(self.state) {
+                return false;
+            }
+        }
+        if at + 1 - self.start >= max_len {
+            if ends_match(dfa, self.state) {
+                self.matched = Some(at + 1);
+            }
+            return false;
+        }
+        true
+    }
+}
+
+/// Whether a match ends where the text does.
+fn ends_match(dfa: &impl Automaton, state: DfaState) -> bool {
+    dfa.is_match_state(dfa.next_eoi_state(state))
 }
 
 impl Lane {

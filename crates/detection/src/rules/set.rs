@@ -367,7 +367,7 @@ impl RuleSet {
         let mut shared = Matchers::default();
         let input =
             PatternSet::compile_sharing(of(Direction::Input).collect(), |_| false, &mut shared)?;
-        let acts = |spec: &PatternSpec| spec.facts().any(|fact| self.acts_on_output(fact));
+        let acts = |fact: &str| self.acts_on_output(fact);
         let output =
             PatternSet::compile_sharing(of(Direction::Output).collect(), acts, &mut shared)?;
         (self.input, self.output) = (input, output);

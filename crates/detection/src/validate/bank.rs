@@ -3,8 +3,13 @@
 /// Whether the digits are a payment card number of a known issuer, by ISO/IEC 7812 range and Luhn
 /// digit.
 pub(super) fn is_card(all: &[u8]) -> bool {
-    let known = matches!(
-        (all.first(), all.get(1), all.len()),
+    is_issued(all, all.len()) && is_varied(all) && luhn(all)
+}
+
+/// Whether a known issuer's card numbers of `length` digits begin like these.
+pub(super) fn is_issued(all: &[u8], length: usize) -> bool {
+    matches!(
+        (all.first(), all.get(1), length),
         (Some(4), _, 13 | 16 | 19)
             | (Some(5), Some(1..=5), 16)
             | (Some(2), Some(2..=7), 16)
@@ -12,8 +17,7 @@ pub(super) fn is_card(all: &[u8]) -> bool {
             | (Some(3), Some(0 | 6 | 8), 14)
             | (Some(3), Some(5), 16)
             | (Some(6), Some(0 | 2 | 4 | 5), 16..=19)
-    );
-    known && is_varied(all) && luhn(all)
+    )
 }
 
 /// Whether the digits could be a card of any issuer; to be asked only where a word says so.

@@ -1,27 +1,40 @@
 //! The words before a number: what it is said to be.
 
-/// What precedes a match, lower-cased.
+use std::cell::OnceCell;
+
+use super::LOOK_BEHIND;
+
+/// What precedes a match.
 pub(super) struct Before<'a> {
     raw: &'a [u8],
-    lower: Vec<u8>,
+    words: OnceCell<Words>,
 }
 
 impl<'a> Before<'a> {
-    pub(super) fn new(raw: &'a [u8]) -> Self {
-        Self { raw, lower: raw.to_ascii_lowercase() }
+    pub(super) const fn new(raw: &'a [u8]) -> Self {
+        Self { raw, words: OnceCell::new() }
     }
 
     /// Whether one of `words` stands in it, as a word of its own where it is ASCII letters.
     pub(super) fn says(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| says(&self.lower, word))
+        self.words().say(words)
+    }
+
+    /// Whether there is no letter in it, so that it says nothing.
+    pub(super) fn is_wordless(&self) -> bool {
+        self.words().initials & !NO_LETTER == 0
+    }
+
+    fn words(&self) -> &Words {
+        self.words.get_or_init(|| Words::new(self.raw))
     }
 
     /// Whether one of `words` stands among the last bytes, with no clause ending after it.
     pub(super) fn just_said(&self, words: &[&str]) -> bool {
-        let near = &self.lower[self.lower.len().saturating_sub(28)..];
+        let near = &self.raw[self.raw.len().saturating_sub(28)..];
         let clause = near.iter().rposition(|byte| matches!(byte, b',' | b';' | b'|' | b'\n'));
         let near = clause.map_or(near, |end| &near[end + 1..]);
-        words.iter().any(|word| says(near, word))
+        Words::new(near).say(words)
     }
 
     /// The byte `back` places before the match, 1 being the last.
@@ -54,14 +67,71 @@ impl<'a> Before<'a> {
     }
 }
 
-fn says(text: &[u8], word: &str) -> bool {
-    let word = word.as_bytes();
-    let inner = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    text.windows(word.len()).enumerate().any(|(at, window)| {
-        window == word
-            && !(inner(word.first()) && inner(at.checked_sub(1).and_then(|index| text.get(index))))
-            && !(inner(word.last()) && inner(text.get(at + word.len())))
-    })
+/// Most bytes of a text whose words are looked for: its last ones.
+const MOST: usize = LOOK_BEHIND;
+
+/// The places of a text where a word may begin. Most texts before numbers have few, so asking for
+/// hundreds of words costs about as much as asking for one.
+struct Words {
+    lower: [u8; MOST],
+    length: usize,
+    /// One bit per byte at which a word may begin.
+    starts: u64,
+    /// One bit per letter such a word may begin with, one for letters outside ASCII, one for the
+    /// rest.
+    initials: u32,
+}
+
+/// The bit of a word's first byte.
+const fn initial(byte: u8) -> u32 {
+    match byte {
+        b'a'..=b'z' => 1 << (byte - b'a'),
+        0x80.. => 1 << 26,
+        _ => NO_LETTER,
+    }
+}
+
+/// The bit of everything that begins no word.
+const NO_LETTER: u32 = 1 << 27;
+
+impl Words {
+    fn new(text: &[u8]) -> Self {
+        let text = &text[text.len().saturating_sub(MOST)..];
+        let mut words = Self { lower: [0; MOST], length: text.len(), starts: 0, initials: 0 };
+        let mut inside = false;
+        for (at, byte) in text.iter().map(u8::to_ascii_lowercase).enumerate() {
+            words.lower[at] = byte;
+            let inner = byte.is_ascii_alphanumeric();
+            if !(inner && inside) {
+                words.starts |= 1 << at;
+                words.initials |= initial(byte);
+            }
+            inside = inner;
+        }
+        words
+    }
+
+    fn say(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.says(word.as_bytes()))
+    }
+
+    fn says(&self, word: &[u8]) -> bool {
+        let (Some(first), Some(last)) = (word.first(), word.last()) else { return false };
+        if self.initials & initial(*first) == 0 {
+            return false;
+        }
+        let text = &self.lower[..self.length];
+        let mut starts = self.starts;
+        while starts != 0 {
+            let rest = &text[starts.trailing_zeros() as usize..];
+            let goes_on = || rest.get(word.len()).is_some_and(u8::is_ascii_alphanumeric);
+            if rest.starts_with(word) && !(last.is_ascii_alphanumeric() && goes_on()) {
+                return true;
+            }
+            starts &= starts - 1;
+        }
+        false
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 mod assigned;
 mod bank;
 mod context;
+mod groups;
+mod hold;
 mod key;
 pub(crate) mod lettered;
 mod national;
 mod number;
 mod phone;
 
+pub(crate) use hold::NumberHold;
 use serde::Deserialize;
 
 /// A check beyond the regex.

@@ -53,8 +53,9 @@ pub(super) fn us_ssn(all: &[u8]) -> bool {
 /// Brazil, person (CPF): two mod-11 digits.
 pub(super) fn br_cpf(all: &[u8]) -> bool {
     let check = |count: usize| {
-        let weights: Vec<u32> = (2..=count as u32 + 1).rev().collect();
-        weighted(&all[..count], &weights) * 10 % 11 % 10 == u32::from(all[count])
+        let weights = [11, 10, 9, 8, 7, 6, 5, 4, 3, 2];
+        let sum = weighted(&all[..count], &weights[weights.len() - count..]);
+        sum * 10 % 11 % 10 == u32::from(all[count])
     };
     all.len() == 11 && !uniform(all) && check(9) && check(10)
 }
@@ -99,9 +100,12 @@ pub(super) fn fr_nir(all: &[u8]) -> bool {
     if all.len() != 15 || !matches!(all[0], 1..=4 | 7 | 8) {
         return false;
     }
-    let month = number(&all[3..5]);
-    let known = matches!(month, 1..=12 | 20 | 30..=42 | 50..=99);
-    known && 97 - number(&all[..13]) % 97 == number(&all[13..])
+    is_nir_month(number(&all[3..5])) && 97 - number(&all[..13]) % 97 == number(&all[13..])
+}
+
+/// Months of a French number: those of the year, and the values for a date nobody knows.
+pub(super) const fn is_nir_month(month: u64) -> bool {
+    matches!(month, 1..=12 | 20 | 30..=42 | 50..=99)
 }
 
 /// Spain, letter of a DNI or NIE number.

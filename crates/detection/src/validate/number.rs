@@ -1,10 +1,9 @@
 //! One run of digit groups, tried as every number format that begins with a digit. A format whose
 //! check digit is weak counts only behind a word that names it.
 
-use std::ops::Range;
-
 use super::Accepted;
 use super::context::Before;
+use super::groups::Run;
 use super::{bank, national, phone};
 
 /// The facts of this validator, with what they mean.
@@ -45,91 +44,6 @@ pub(super) const FACTS: &[(&str, &str)] = &[
     ("identifier.za_id", "a South African identity number with date and check digit"),
 ];
 
-/// Most groups looked at.
-const MAX_GROUPS: usize = 8;
-
-/// Groups of digits and what separates them.
-pub(super) struct Run<'a> {
-    text: &'a [u8],
-    groups: Vec<Range<usize>>,
-}
-
-impl<'a> Run<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Self {
-        let mut groups: Vec<Range<usize>> = Vec::new();
-        for (index, byte) in text.iter().enumerate() {
-            if !byte.is_ascii_digit() {
-                continue;
-            }
-            let full = groups.len() == MAX_GROUPS;
-            match groups.last_mut() {
-                Some(last) if last.end == index => last.end = index + 1,
-                _ if full => break,
-                _ => groups.push(index..index + 1),
-            }
-        }
-        Self { text, groups }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.groups.len()
-    }
-
-    /// The digits of one group, as values.
-    pub(super) fn group(&self, index: usize) -> Vec<u8> {
-        let range = self.groups.get(index).cloned().unwrap_or_default();
-        self.text[range].iter().map(|byte| byte - b'0').collect()
-    }
-
-    /// The digits of the first `count` groups, as values.
-    pub(super) fn digits(&self, count: usize) -> Vec<u8> {
-        let ranges = self.groups.iter().take(count).cloned();
-        ranges.flat_map(|range| self.text[range].iter().map(|byte| byte - b'0')).collect()
-    }
-
-    pub(super) fn lengths(&self, count: usize) -> Vec<usize> {
-        self.groups.iter().take(count).map(ExactSizeIterator::len).collect()
-    }
-
-    /// What stands after group `index`, up to the next group.
-    pub(super) fn separator(&self, index: usize) -> &[u8] {
-        let from = self.groups.get(index).map_or(0, |group| group.end);
-        let to = self.groups.get(index + 1).map_or(self.text.len(), |group| group.start);
-        &self.text[from..to]
-    }
-
-    /// The one separator between the first `count` groups, if it is the same everywhere.
-    fn uniform(&self, count: usize) -> Option<&[u8]> {
-        let first = self.separator(0);
-        (1..count - 1).all(|index| self.separator(index) == first).then_some(first)
-    }
-
-    /// One past the last byte of the first `count` groups.
-    fn end(&self, count: usize) -> usize {
-        self.groups.get(count.saturating_sub(1)).map_or(0, |group| group.end)
-    }
-
-    /// Whether a number may end after `count` groups: what follows is not more of the same.
-    pub(super) fn ends_at(&self, count: usize) -> bool {
-        let next = self.groups.get(count);
-        let last = self.groups.get(count.saturating_sub(1));
-        let (Some(next), Some(last)) = (next, last) else {
-            return !self.text.get(self.end(count)).is_some_and(u8::is_ascii_alphanumeric);
-        };
-        let between = self.separator(count - 1);
-        match between {
-            b" " if count > 1 => self.separator(count - 2) != b" " || next.len() != last.len(),
-            b" " => true,
-            _ => between.len() > 1,
-        }
-    }
-
-    /// The letter or digit right after group `index`, and what separates it.
-    fn tail(&self, index: usize) -> &[u8] {
-        &self.text[self.end(index + 1)..]
-    }
-}
-
 /// What the run begins with, if anything.
 pub(super) fn accept(before: &[u8], text: &[u8]) -> Option<Accepted> {
     let (before, run) = (Before::new(before), Run::new(text));
@@ -142,9 +56,8 @@ pub(super) fn accept(before: &[u8], text: &[u8]) -> Option<Accepted> {
             return whole(length, fact);
         }
         for count in (1..=run.len()).rev() {
-            let crowded = count > 1 && run.separator(0) == b" " && before.after_digits();
             let fact = (run.ends_at(count) || is_expiry(&run, count))
-                .then(|| format(&run, count, &before, crowded))
+                .then(|| format(&run, count, &before, is_crowded(&run, count, &before)))
                 .flatten();
             if let Some(fact) = fact {
                 return whole(run.end(count), fact);
@@ -155,30 +68,35 @@ pub(super) fn accept(before: &[u8], text: &[u8]) -> Option<Accepted> {
     whole(run.end(groups), "identifier.phone")
 }
 
+/// Whether `count` groups may be the rest of a longer list of numbers.
+pub(super) fn is_crowded(run: &Run<'_>, count: usize, before: &Before<'_>) -> bool {
+    count > 1 && run.separator(0) == b" " && before.after_digits()
+}
+
 /// A card number is often followed by its month of expiry.
 fn is_expiry(run: &Run<'_>, count: usize) -> bool {
     count == 4 && run.lengths(count) == [4, 4, 4, 4] && run.group(count).len() < 4
 }
 
 /// Numbers that end with a letter.
-fn lettered(run: &Run<'_>) -> Option<(usize, &'static str)> {
+pub(super) fn lettered(run: &Run<'_>) -> Option<(usize, &'static str)> {
     let first = run.group(0);
     let tail = run.tail(0);
     match (first.len(), tail) {
         (8, [letter] | [b'-', letter]) => {
-            let expected = national::es_letter(national::number(&first));
+            let expected = national::es_letter(national::number(first));
             let fits = expected.eq_ignore_ascii_case(letter);
             fits.then_some((run.text.len(), "identifier.es_dni"))
         }
-        (17, [last @ (b'X' | b'x')]) => national::cn_resident(&first, *last)
+        (17, [last @ (b'X' | b'x')]) => national::cn_resident(first, *last)
             .then_some((run.text.len(), "identifier.cn_resident_id")),
         (6, [_, serial @ .., check])
             if serial.len() == 3 && serial.iter().all(u8::is_ascii_digit) =>
         {
-            let serial: Vec<u8> = serial.iter().map(|byte| byte - b'0').collect();
-            let number = national::number(&first) * 1000 + national::number(&serial);
+            let serial = serial.iter().fold(0, |number, byte| number * 10 + u64::from(byte - b'0'));
+            let number = national::number(first) * 1000 + serial;
             let fits =
-                national::dmy(&first) && national::fi_character(number).eq_ignore_ascii_case(check);
+                national::dmy(first) && national::fi_character(number).eq_ignore_ascii_case(check);
             fits.then_some((run.text.len(), "identifier.fi_hetu"))
         }
         _ => None,
@@ -186,23 +104,28 @@ fn lettered(run: &Run<'_>) -> Option<(usize, &'static str)> {
 }
 
 /// The format of the first `count` groups.
-fn format(run: &Run<'_>, count: usize, before: &Before<'_>, crowded: bool) -> Option<&'static str> {
+pub(super) fn format(
+    run: &Run<'_>,
+    count: usize,
+    before: &Before<'_>,
+    crowded: bool,
+) -> Option<&'static str> {
     let all = run.digits(count);
     let lengths = run.lengths(count);
     let separator = if count > 1 { run.uniform(count).unwrap_or(b"?") } else { b"" };
-    if let Some(fact) = card(&all, &lengths, separator, before, crowded) {
+    if let Some(fact) = card(all, lengths, separator, before, crowded) {
         return Some(fact);
     }
     if crowded {
         return None;
     }
-    shaped(&all, &lengths, separator, run)
-        .or_else(|| solid(&all, &lengths))
+    shaped(all, lengths, separator, run)
+        .or_else(|| solid(all, lengths))
         .or_else(|| address(run, count, before))
-        .or_else(|| named(&all, &lengths, before))
+        .or_else(|| named(all, lengths, before))
 }
 
-const SAYS_CARD: &[&str] = &[
+pub(super) const SAYS_CARD: &[&str] = &[
     "card",
     "cards",
     "credit",
@@ -232,7 +155,7 @@ fn card(
     before: &Before<'_>,
     crowded: bool,
 ) -> Option<&'static str> {
-    let shape = matches!(lengths, [_] | [4, 4, 4, 1..=4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4 | 5]);
+    let shape = matches!(lengths, [_] | [4, 4, 4, 2..=4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4 | 5]);
     let separated = matches!(separator, b"" | b" " | b"-");
     if !shape || !separated || (crowded && before.digits_before() == lengths[0]) {
         return None;
@@ -287,24 +210,24 @@ fn solid(all: &[u8], lengths: &[usize]) -> Option<&'static str> {
 fn address(run: &Run<'_>, count: usize, before: &Before<'_>) -> Option<&'static str> {
     let is_part = |index: usize| {
         let group = run.group(index);
-        group.len() <= 3 && (group.len() == 1 || group[0] != 0) && national::number(&group) <= 255
+        group.len() <= 3 && (group.len() == 1 || group[0] != 0) && national::number(group) <= 255
     };
     if count != 4 || run.uniform(4)? != b"." || !(0..4).all(is_part) {
         return None;
     }
-    let [a, b] = [0, 1].map(|index| national::number(&run.group(index)));
+    let [a, b] = [0, 1].map(|index| national::number(run.group(index)));
     let reserved =
         matches!((a, b), (0 | 10 | 127 | 224.., _) | (169, 254) | (172, 16..=31) | (192, 168));
     let other = before.just_said(&["version", "v", "firmware", "release", "build", "section"]);
     (!reserved && !other).then_some("identifier.ip")
 }
 
-type Check = fn(&[u8]) -> bool;
+pub(super) type Check = fn(&[u8]) -> bool;
 
 const ANY: Check = |_| true;
 
 /// Formats that need a word: the words, the digits they may have, the check, the fact.
-const NAMED: &[(&[&str], &[usize], Check, &str)] = &[
+pub(super) const NAMED: &[(&[&str], &[usize], Check, &str)] = &[
     (&["ssn", "social security", "social insurance"], &[9], national::us_ssn, "identifier.us_ssn"),
     (&["cpf"], &[11], national::br_cpf, "identifier.br_cpf"),
     (&["cnpj"], &[14], national::br_cnpj, "identifier.br_cnpj"),
@@ -411,7 +334,7 @@ const NAMED: &[(&[&str], &[usize], Check, &str)] = &[
 ];
 
 fn named(all: &[u8], lengths: &[usize], before: &Before<'_>) -> Option<&'static str> {
-    if national::uniform(all) || lengths.iter().any(|length| *length > 18) {
+    if before.is_wordless() || national::uniform(all) || lengths.iter().any(|length| *length > 18) {
         return None;
     }
     let found = NAMED.iter().find(|(words, digits, check, _)| {

@@ -2,7 +2,7 @@
 //! no other number has. Everything else needs a word that says what it is.
 
 use super::context::Before;
-use super::number::Run;
+use super::groups::Run;
 
 #[rustfmt::skip]
 const SAYS_PHONE: &[&str] = &[
@@ -58,27 +58,31 @@ pub(super) fn groups(run: &Run, before: &Before<'_>) -> Option<usize> {
     {
         return Some(end);
     }
-    let other = before.just_said(SAYS_OTHER);
     (2..=groups.min(6))
         .rev()
-        .find(|count| run.ends_at(*count) && !other && is_national(run, *count, before))
+        .find(|count| run.ends_at(*count) && is_national(run, *count, before))
+        .filter(|_| !before.just_said(SAYS_OTHER))
         .or_else(|| said(run, before))
 }
 
 /// Code and national number; as many groups as the country's longest number takes.
 fn international(run: &Run, skip: usize) -> Option<usize> {
     (1..=run.len()).rev().find(|count| {
-        let all: Vec<u8> = run.digits(*count);
-        let all = all.get(skip..).unwrap_or_default();
-        let text: String = all.iter().map(|digit| char::from(digit + b'0')).collect();
+        let all = run.digits(*count).get(skip..).unwrap_or_default();
         COUNTRIES.iter().any(|(code, fewest, most)| {
-            text.strip_prefix(code).is_some_and(|national| {
+            national_part(all, code).is_some_and(|national| {
                 // A trunk zero is often left in: +44 (0)20 …
-                let trunk = usize::from(national.starts_with('0') && *code != "39");
+                let trunk = usize::from(national.first() == Some(&0) && *code != "39");
                 (*fewest..=*most).contains(&(national.len() - trunk))
             })
         })
     })
+}
+
+/// What follows `code`, if the digits begin with it.
+fn national_part<'a>(all: &'a [u8], code: &str) -> Option<&'a [u8]> {
+    let (first, national) = all.split_at_checked(code.len())?;
+    code.bytes().map(|byte| byte - b'0').eq(first.iter().copied()).then_some(national)
 }
 
 /// Ways of writing that say it is a telephone number.
@@ -92,7 +96,7 @@ fn is_national(run: &Run, count: usize, before: &Before<'_>) -> bool {
     let zero = first.first() == Some(&0);
     let parenthesis = before.byte(1) == Some(b'(') && run.separator(0).starts_with(b")");
     let separator = run.separator(0);
-    match lengths.as_slice() {
+    match lengths {
         [3, 3, 4] if separator == b"-" || separator == b"." || parenthesis => {
             (north_american(0) && !before.after_digits()) || zero
         }
@@ -112,7 +116,7 @@ fn is_national(run: &Run, count: usize, before: &Before<'_>) -> bool {
 
 /// Any number of 7 to 15 digits that is said to be one.
 fn said(run: &Run, before: &Before<'_>) -> Option<usize> {
-    if !before.just_said(SAYS_PHONE) {
+    if before.is_wordless() || !before.just_said(SAYS_PHONE) {
         return None;
     }
     (1..=run.len().min(6)).rev().find(|count| {

@@ -60,6 +60,8 @@ pub struct ModelView {
     pub size: String,
     /// `candidate`, `refused`, `shadow`, `released`, `retired`, `rolled_back`.
     pub state: &'static str,
+    /// Whether its way is over: it was in force.
+    pub done: bool,
     /// What the gate said.
     pub gate: GateView,
     /// What it would have flagged.
@@ -286,6 +288,7 @@ fn in_shadow() -> ModelView {
         name: "summer labels".into(),
         size: "1.2 MB".into(),
         state: "shadow",
+        done: false,
         gate: GateView::new(&gate),
         shadow: Some(ShadowView::new(&counts, 100)),
         trail: vec![
@@ -333,6 +336,7 @@ fn released() -> ModelView {
         sha256: digest("7d41"),
         name: "spring labels".into(),
         state: "released",
+        done: true,
         shadow: None,
         trail: vec![
             step("Brought", "lead", 9_000_000, "first own labels"),

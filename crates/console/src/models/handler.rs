@@ -319,6 +319,7 @@ fn view(by: &Signed, model: &Brought, now: Timestamp) -> ModelView {
         name: if record.name.is_empty() { "unnamed".into() } else { record.name.clone() },
         size: format!("{:.1} MB", record.size as f64 / 1_000_000.0),
         state: state(record),
+        done: matches!(record.state, ModelState::Released | ModelState::Retired),
         gate: GateView::new(&record.gate),
         shadow,
         trail: trail(record, now),

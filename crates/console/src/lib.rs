@@ -46,6 +46,7 @@ pub mod containment {
 pub mod detections {
     pub mod context;
     pub(crate) mod handler;
+    pub mod proposed;
 }
 /// What went wrong, and what to do.
 pub mod errors {

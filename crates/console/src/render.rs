@@ -29,7 +29,7 @@ macro_rules! templates {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!($name))),+] };
 }
 
-const TEMPLATES: [(&str, &str); 24] = templates![
+const TEMPLATES: [(&str, &str); 25] = templates![
     "layout/base.html",
     "layout/bare.html",
     "layout/parts.html",
@@ -45,6 +45,7 @@ const TEMPLATES: [(&str, &str); 24] = templates![
     "interactions/page.html",
     "interaction/page.html",
     "detections/page.html",
+    "detections/proposed.html",
     "rule/page.html",
     "models/page.html",
     "application/page.html",

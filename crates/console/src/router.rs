@@ -62,6 +62,7 @@ pub fn router(console: Console) -> Router {
         )
         .route("/detections", get(detections::handler::list))
         .route("/detections/mode", get(detections::handler::ask).post(detections::handler::change))
+        .route("/detections/try", get(detections::proposed::show).post(detections::proposed::run))
         .route("/rules/{id}", get(rule::handler::show))
         .route("/rules/{id}/backtest", post(rule::backtest::run))
         .merge(of_models())

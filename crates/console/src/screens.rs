@@ -41,6 +41,7 @@ pub fn all(theme: Theme, prefix: &str) -> Result<Vec<Screen>, RenderError> {
         crate::interaction::context::InteractionPage::samples(),
     )?;
     set.add("detections", Some(S::Detections), crate::detections::context::Detections::samples())?;
+    set.add("try", Some(S::Detections), crate::detections::proposed::Proposed::samples())?;
     set.add("rule", Some(S::Detections), crate::rule::context::RulePage::samples())?;
     set.add("models", Some(S::Detections), crate::models::context::Models::samples())?;
     set.add("signal", Some(S::Detections), crate::signal::context::SignalPage::samples())?;

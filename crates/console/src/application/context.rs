@@ -60,8 +60,8 @@ pub(crate) fn streams() -> Vec<StreamChoice> {
         choice(
             "sentence",
             "Window by sentence",
-            "Never leaves: also what is found late, where it fits one sentence of at most so many \
-             characters as below.",
+            "Never leaves: also what is found late, where it fits one sentence no longer than the \
+             characters below.",
             "Text comes a sentence later.",
         ),
         choice(

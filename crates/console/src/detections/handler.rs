@@ -87,6 +87,7 @@ pub(crate) async fn list(
         modes: vec![Choice::new("enforce", "Enforced"), Choice::new("shadow", "In shadow")],
         pack: filter.pack,
         packs: packs.into_iter().map(|pack| Choice::new(pack.clone(), pack_name(&pack))).collect(),
+        can_try: by.viewer.can_respond,
         can_admin: by.viewer.can_admin,
     };
     by.page(Section::Detections, &content).await

@@ -10,6 +10,7 @@ use quell_domain::Severity;
 use serde::Serialize;
 
 use crate::http::failure::{sentence, status};
+use crate::http::fields::Fields;
 use crate::http::{Failure, Posted, segment};
 use crate::interaction::context::Pair;
 use crate::moment::{Moment, grouped, span};
@@ -58,16 +59,20 @@ pub(crate) fn days() -> Vec<Choice> {
     DAYS.map(|(days, label)| Choice::new(days.to_string(), label)).to_vec()
 }
 
+/// How far back the form says, days.
+pub(crate) fn days_of(fields: &Fields) -> Result<i64, Failure> {
+    let days: i64 = fields.parse("days")?;
+    let known = DAYS.iter().any(|(known, _)| *known == days);
+    known.then_some(days).ok_or_else(|| Failure::invalid("Choose how many days to look back."))
+}
+
 /// `POST /rules/{id}/backtest`
 pub(crate) async fn run(
     Path(id): Path<String>,
     Posted { by, fields }: Posted,
 ) -> Result<Response, Failure> {
     let now = by.console.control.now();
-    let days: i64 = fields.parse("days")?;
-    if !DAYS.iter().any(|(known, _)| *known == days) {
-        return Err(Failure::invalid("Choose how many days to look back."));
-    }
+    let days = days_of(&fields)?;
     let request = BacktestRequest {
         rule: Some(id.clone()),
         application: fields.some("application").map(Into::into),
@@ -86,7 +91,8 @@ pub(crate) async fn run(
     Ok(html.into_response())
 }
 
-fn view(outcome: &BacktestOutcome, severity: Severity, now: Timestamp) -> BacktestView {
+/// What came of a run, plotted in the colour of `severity`.
+pub(crate) fn view(outcome: &BacktestOutcome, severity: Severity, now: Timestamp) -> BacktestView {
     let report = &outcome.report;
     let new = report.matched.saturating_sub(report.already_stopped);
     let headline = match (report.judged, report.matched) {
@@ -178,7 +184,7 @@ impl BacktestView {
             judged: 1_400,
             matched: (n.unsigned_abs() * 7 % 4) * u64::from(n > 20),
         });
-        let examples = (0..3_i64).filter_map(|n| {
+        let examples = (0..3_i64).rev().filter_map(|n| {
             Some(BacktestExample {
                 interaction: format!("int_0199000000007000800000000000000{n}").parse().ok()?,
                 at: crate::sample::ago(4_000 + n * 60_000),

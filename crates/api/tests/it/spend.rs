@@ -32,8 +32,8 @@ async fn spend_comes_from_the_gateways_report() {
             "held_tokens": 10, "held_cost_micros": 0,
         }]},
     });
-    let node = lab.node_named("gw-token").await;
-    let taken = lab.post(&node, "/api/v1/node/report", report).await;
+    let gateway = lab.node_named("gw-token").await;
+    let taken = lab.post(&gateway, "/api/v1/node/report", report).await;
     assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
     let spend = lab.get(&viewer, path).await;
     let holder = &spend.body["budgets"][0]["holders"][0];

@@ -164,21 +164,18 @@ impl Form {
             _ => (StreamMode::Live, stream.window),
         };
         let (chars, bytes) = (Streaming::WINDOW_CHARS, Streaming::BUFFER_BYTES);
-        match number(&self.window_chars).filter(|n| chars.contains(n)) {
-            Some(n) => stream.window_chars = n,
-            None => {
-                let message =
-                    format!("A whole number of characters, {} to {}.", chars.start(), chars.end());
-                errors.insert("window_chars".into(), message);
-            }
+        if let Some(n) = number(&self.window_chars).filter(|n| chars.contains(n)) {
+            stream.window_chars = n;
+        } else {
+            let message =
+                format!("A whole number of characters, {} to {}.", chars.start(), chars.end());
+            errors.insert("window_chars".into(), message);
         }
-        match number(&self.buffer_bytes).filter(|n| bytes.contains(n)) {
-            Some(n) => stream.buffer_bytes = n,
-            None => {
-                let message =
-                    format!("A whole number of bytes, {} to {}.", bytes.start(), bytes.end());
-                errors.insert("buffer_bytes".into(), message);
-            }
+        if let Some(n) = number(&self.buffer_bytes).filter(|n| bytes.contains(n)) {
+            stream.buffer_bytes = n;
+        } else {
+            let message = format!("A whole number of bytes, {} to {}.", bytes.start(), bytes.end());
+            errors.insert("buffer_bytes".into(), message);
         }
     }
 
@@ -223,12 +220,11 @@ impl BudgetRow {
         let period: BudgetPeriod =
             self.period.parse().map_err(|_| "Choose a minute, an hour, a day or a month.")?;
         let changed = self.of.parse::<usize>().ok().and_then(|index| stored.get(index));
-        let mut budget = match changed {
-            Some(budget) => budget.clone(),
-            None => {
-                let text = format!("{per}:{period}:tokens=1");
-                text.parse::<SpendBudget>().map_err(|error| error.to_string())?
-            }
+        let mut budget = if let Some(budget) = changed {
+            budget.clone()
+        } else {
+            let text = format!("{per}:{period}:tokens=1");
+            text.parse::<SpendBudget>().map_err(|error| error.to_string())?
         };
         (budget.per, budget.period) = (per, period);
         (budget.tokens, budget.cost_micros) = (tokens, cost);

@@ -161,9 +161,10 @@ pub(crate) async fn ask(by: Signed, Query(change): Query<Change>) -> Result<Html
             format!("A match only reports that it would have had its effect: {effect}."),
         )
     };
-    let refused = match enforce {
-        true => by.console.control.enforcing_refused(&by.access, &change.rule).await?,
-        false => None,
+    let refused = if enforce {
+        by.console.control.enforcing_refused(&by.access, &change.rule).await?
+    } else {
+        None
     };
     let mut back = crate::rule::handler::href(&change.rule);
     if refused.is_some() {

@@ -15,7 +15,7 @@ pub struct Models {
     /// The one in force.
     pub in_force: InForce,
     /// Those that people brought, newest first.
-    pub models: Vec<ModelView>,
+    pub brought: Vec<ModelView>,
     /// Whether the viewer may bring one.
     pub can_admin: bool,
     /// What was wrong with the last form.
@@ -218,18 +218,18 @@ impl Models {
                 name: "spring labels".into(),
                 sha256: digest("7d41"),
                 ships: false,
-                gateways: "2 of 2 gateways judge with it".into(),
+                gateways: "Judging with it: 2 of 2 gateways".into(),
                 everywhere: true,
                 before: Some("the model that ships".into()),
                 can_roll_back: true,
             },
-            models: vec![in_shadow(), refused(), released(), rolled_back()],
+            brought: vec![in_shadow(), refused(), released(), rolled_back()],
             can_admin: true,
             error: None,
             reason: String::new(),
         };
         let mut first = second.clone();
-        if let Some(request) = first.models.first_mut().and_then(|model| model.request.as_mut()) {
+        if let Some(request) = first.brought.first_mut().and_then(|model| model.request.as_mut()) {
             request.blocked =
                 Some("Whoever asks for a release cannot approve it; somebody else must.".into());
         }
@@ -239,12 +239,12 @@ impl Models {
             in_force: InForce {
                 name: "shipped".into(),
                 ships: true,
-                gateways: "1 of 2 gateways judges with it; gw-2 has not fetched it".into(),
+                gateways: "Judging with it: 1 of 2 gateways; not yet gw-2".into(),
                 everywhere: false,
                 before: None,
                 ..second.in_force.clone()
             },
-            models: Vec::new(),
+            brought: Vec::new(),
             can_admin: false,
             ..second.clone()
         };

@@ -239,7 +239,7 @@ async fn content(by: &Signed) -> Result<Models, Failure> {
     let nodes = control.nodes(&by.access).await?;
     Ok(Models {
         in_force: in_force(&all, &nodes, by.viewer.can_approve),
-        models: all.brought.iter().map(|model| view(by, model, now)).collect(),
+        brought: all.brought.iter().map(|model| view(by, model, now)).collect(),
         can_admin: by.viewer.can_admin,
         error: None,
         reason: String::new(),
@@ -252,12 +252,12 @@ fn in_force(all: &All, nodes: &[Node], can_approve: bool) -> InForce {
     let other = |node: &&&Node| node.report.model.as_ref() != Some(&all.current);
     let others: Vec<&str> =
         live.iter().filter(other).map(|node| node.report.gateway.as_str()).collect();
-    let with = live.len() - others.len();
-    let gateways = match (live.len(), others.as_slice()) {
-        (0, _) => "no gateway reports now".into(),
-        (count, []) => format!("{with} of {count} gateways judge with it"),
-        (count, others) => {
-            format!("{with} of {count} gateways judge with it; not yet: {}", others.join(", "))
+    let (with, count) = (live.len() - others.len(), live.len());
+    let gateways = match (count, others.as_slice()) {
+        (0, _) => "No gateway reports now".into(),
+        (_, []) => format!("Judging with it: {with} of {count} gateways"),
+        (_, others) => {
+            format!("Judging with it: {with} of {count} gateways; not yet {}", others.join(", "))
         }
     };
     InForce {

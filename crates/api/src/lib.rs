@@ -31,6 +31,7 @@ mod rule_changes;
 mod rules;
 mod session;
 mod signals;
+mod spend;
 mod table;
 mod tokens;
 
@@ -96,6 +97,7 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(accounts::list_accounts),
                 routes!(applications::list_applications),
                 routes!(applications::show_application),
+                routes!(spend::show_spend),
                 routes!(applications::list_upstreams),
                 routes!(keys::list_keys),
                 routes!(overview::show_overview),
@@ -140,6 +142,7 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(signals::label_signal),
                 routes!(signals::unlabel_signal),
                 routes!(feedback::export_feedback),
+                routes!(rule_changes::backtest_rules),
                 routes!(evidence::read_evidence),
                 routes!(evidence::capture_evidence),
                 routes!(evidence::export_evidence),
@@ -170,7 +173,6 @@ fn operations(control: Control) -> OpenApiRouter<Control> {
                 routes!(rules::set_rule_mode),
                 routes!(rule_changes::promote_rule),
                 routes!(rule_changes::demote_rule),
-                routes!(rule_changes::backtest_rules),
                 routes!(rules::reset_rule_mode),
                 routes!(baselines::set_baseline_budget),
                 routes!(models::propose_model),

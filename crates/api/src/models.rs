@@ -36,11 +36,14 @@ pub(crate) struct Model {
     /// What it would have flagged in shadow, over all gateways.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<ShadowCounts>,
+    /// The request for its release, while it waits for somebody's decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Approval>,
 }
 
 impl From<Models> for AllModels {
     fn from(all: Models) -> Self {
-        let model = |ModelView { record, shadow }| Model { record, shadow };
+        let model = |ModelView { record, shadow, request }| Model { record, shadow, request };
         let models = all.brought.into_iter().map(model).collect();
         Self { shipped: all.shipped, current: all.current, models }
     }

@@ -25,7 +25,7 @@ fn body(name: &str) -> &'static str {
         }
         "low" => r#"<circle cx="8" cy="8" r="4.6" stroke-width="2.6"/>"#,
         // States of measures and incidents.
-        "proposed" | "triage" | "learning" => {
+        "proposed" | "triage" | "learning" | "candidate" => {
             r#"<circle cx="8" cy="8" r="6" stroke-dasharray="2.6 2.1"/>"#
         }
         "approved" => {
@@ -35,7 +35,7 @@ fn body(name: &str) -> &'static str {
         "acknowledged" | "recovering" | "settling" => {
             r#"<circle cx="8" cy="8" r="6"/><path d="M8 2a6 6 0 0 1 0 12Z" fill="currentColor" stroke="none"/>"#
         }
-        "verified" | "closed" | "ok" | "confirmed" => {
+        "verified" | "closed" | "ok" | "confirmed" | "released" => {
             r#"<circle cx="8" cy="8" r="6.8" fill="currentColor" stroke="none"/><path d="m5 8.3 2.1 2.1 4-4.6" stroke="var(--surface)" stroke-width="1.9"/>"#
         }
         "failed" | "alert" | "alarming" => {
@@ -52,15 +52,17 @@ fn body(name: &str) -> &'static str {
             r#"<path d="M2 4.5h12M2 11.5h5" /><path d="M9 11.5h5" stroke-width="4" stroke-linecap="butt"/>"#
         }
         "degraded" => r#"<path d="M8 3v9.5M4 8.5l4 4 4-4"/>"#,
-        "fallback" => r#"<path d="M6 4 2.5 7.5 6 11M2.8 7.5H10a3.5 3.5 0 0 1 3.5 3.5v1.5"/>"#,
+        "fallback" | "rolled_back" => {
+            r#"<path d="M6 4 2.5 7.5 6 11M2.8 7.5H10a3.5 3.5 0 0 1 3.5 3.5v1.5"/>"#
+        }
         "shut_down" => r#"<path d="M8 1.8v5.4M4.6 4a5.6 5.6 0 1 0 6.8 0"/>"#,
         "live" | "enforce" => r#"<circle cx="8" cy="8" r="5" fill="currentColor" stroke="none"/>"#,
         "lifting" => r#"<path d="M8 13V3.6M4 7.2l4-4 4 4"/>"#,
-        "lifted" => r#"<circle cx="8" cy="8" r="6"/><path d="M5.2 8h5.6"/>"#,
+        "lifted" | "retired" => r#"<circle cx="8" cy="8" r="6"/><path d="M5.2 8h5.6"/>"#,
         "expired" | "clock" | "monitoring" | "stale" => {
             r#"<circle cx="8" cy="8" r="6"/><path d="M8 4.6V8l2.3 1.6"/>"#
         }
-        "rejected" | "false_positive" | "x" | "lost" => {
+        "rejected" | "refused" | "false_positive" | "x" | "lost" => {
             r#"<circle cx="8" cy="8" r="6"/><path d="m5.8 5.8 4.4 4.4m0-4.4-4.4 4.4"/>"#
         }
         "active" => {

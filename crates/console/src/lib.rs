@@ -20,6 +20,13 @@ pub mod views;
 
 pub use router::{Console, router};
 
+/// One application: its settings, and what is spent.
+pub mod application {
+    pub mod context;
+    pub mod form;
+    pub(crate) mod handler;
+    pub mod spend;
+}
 /// What is normal, and what left it.
 pub mod baselines {
     pub mod context;
@@ -39,6 +46,7 @@ pub mod containment {
 pub mod detections {
     pub mod context;
     pub(crate) mod handler;
+    pub mod proposed;
 }
 /// What went wrong, and what to do.
 pub mod errors {
@@ -67,6 +75,11 @@ pub mod interactions {
     pub mod context;
     pub(crate) mod handler;
 }
+/// Classifiers.
+pub mod models {
+    pub mod context;
+    pub(crate) mod handler;
+}
 /// What is happening now.
 pub mod overview {
     pub mod context;
@@ -79,6 +92,7 @@ pub mod people {
 }
 /// One rule.
 pub mod rule {
+    pub mod backtest;
     pub mod context;
     pub(crate) mod handler;
 }

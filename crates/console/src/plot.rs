@@ -119,6 +119,13 @@ impl Histogram {
     }
 }
 
+impl Histogram {
+    /// The same with other words at its axes.
+    pub(crate) fn with_axes(self, axes: String) -> Self {
+        Self { axes, ..self }
+    }
+}
+
 fn totals(bins: &[Bin]) -> [u64; 4] {
     let mut totals = [0; 4];
     for bin in bins {

@@ -29,7 +29,7 @@ macro_rules! templates {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!($name))),+] };
 }
 
-const TEMPLATES: [(&str, &str); 22] = templates![
+const TEMPLATES: [(&str, &str); 25] = templates![
     "layout/base.html",
     "layout/bare.html",
     "layout/parts.html",
@@ -45,7 +45,10 @@ const TEMPLATES: [(&str, &str); 22] = templates![
     "interactions/page.html",
     "interaction/page.html",
     "detections/page.html",
+    "detections/proposed.html",
     "rule/page.html",
+    "models/page.html",
+    "application/page.html",
     "signal/page.html",
     "baselines/page.html",
     "baselines/scope.html",
@@ -114,12 +117,14 @@ pub(crate) fn words(text: &str) -> String {
 /// The tone of a state or outcome. Colour never stands alone: the word and shape go with it.
 fn tone(name: &str) -> &'static str {
     match name {
-        "verified" | "contained" | "allowed" | "live" | "enforce" | "confirmed" | "normal" => "ok",
+        "verified" | "released" | "contained" | "allowed" | "live" | "enforce" | "confirmed"
+        | "normal" => "ok",
         "requested" | "acknowledged" | "approved" | "lifting" | "recovering" | "monitoring"
         | "eradicating" | "stale" | "settling" => "wait",
         "failed" | "lost" | "shut_down" => "critical",
         "active" | "alarming" | "blocked" => "high",
-        "redacted" | "degraded" | "fallback" | "would_block" | "triage" | "proposed" => "medium",
+        "redacted" | "degraded" | "fallback" | "rolled_back" | "would_block" | "triage"
+        | "proposed" => "medium",
         _ => "quiet",
     }
 }

@@ -8,13 +8,14 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use quell_control::Control;
+use quell_control::models::MODEL_BYTES_MAX;
 use quell_domain::id::SharedIds;
 use tokio::sync::Semaphore;
 
 use crate::http::{Failure, events, failure, headers};
 use crate::{
-    assets, baselines, containment, detections, incident, incidents, interaction, interactions,
-    overview, people, rule, settings, setup, sign_in, signal,
+    application, assets, baselines, containment, detections, incident, incidents, interaction,
+    interactions, models, overview, people, rule, settings, setup, sign_in, signal,
 };
 
 /// Largest form.
@@ -61,7 +62,10 @@ pub fn router(console: Console) -> Router {
         )
         .route("/detections", get(detections::handler::list))
         .route("/detections/mode", get(detections::handler::ask).post(detections::handler::change))
+        .route("/detections/try", get(detections::proposed::show).post(detections::proposed::run))
         .route("/rules/{id}", get(rule::handler::show))
+        .route("/rules/{id}/backtest", post(rule::backtest::run))
+        .merge(of_models())
         .route("/signals/{id}", get(signal::handler::show).post(signal::handler::reveal))
         .route("/signals/{id}/label", post(signal::handler::label))
         .route("/signals/{id}/unlabel", post(signal::handler::unlabel))
@@ -73,6 +77,10 @@ pub fn router(console: Console) -> Router {
         .route("/settings", get(settings::handler::show))
         .route("/settings/keys", post(settings::handler::create_key))
         .route("/settings/keys/{id}/revoke", post(settings::handler::revoke_key))
+        .route(
+            "/applications/{name}",
+            get(application::handler::show).post(application::handler::save),
+        )
         .route("/events", get(events::stream))
         .route("/assets/{name}", get(asset))
         .fallback(async || Failure::not_found("No page has this address."))
@@ -96,6 +104,15 @@ fn of_incidents() -> Router<Console> {
         .route("/incidents/{name}/evidence/verify", post(evidence::verify))
         .route("/incidents/{name}/evidence/capture", post(evidence::capture))
         .route("/incidents/{name}/evidence/export", get(evidence::ask).post(evidence::export))
+}
+
+fn of_models() -> Router<Console> {
+    use models::handler;
+    let upload = DefaultBodyLimit::max(MODEL_BYTES_MAX + FORM_BYTES_MAX);
+    Router::new()
+        .route("/models", get(handler::list).post(handler::propose).layer(upload))
+        .route("/models/rollback", get(handler::ask_back).post(handler::roll_back))
+        .route("/models/{sha256}/{what}", get(handler::ask).post(handler::change))
 }
 
 async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, Failure> {

@@ -41,12 +41,19 @@ pub fn all(theme: Theme, prefix: &str) -> Result<Vec<Screen>, RenderError> {
         crate::interaction::context::InteractionPage::samples(),
     )?;
     set.add("detections", Some(S::Detections), crate::detections::context::Detections::samples())?;
+    set.add("try", Some(S::Detections), crate::detections::proposed::Proposed::samples())?;
     set.add("rule", Some(S::Detections), crate::rule::context::RulePage::samples())?;
+    set.add("models", Some(S::Detections), crate::models::context::Models::samples())?;
     set.add("signal", Some(S::Detections), crate::signal::context::SignalPage::samples())?;
     set.add("baselines", Some(S::Baselines), crate::baselines::context::Baselines::samples())?;
     set.add("baseline", Some(S::Baselines), crate::baselines::context::Baseline::samples())?;
     set.add("people", Some(S::People), crate::people::context::People::samples())?;
     set.add("settings", Some(S::Settings), crate::settings::context::Settings::samples())?;
+    set.add(
+        "application",
+        Some(S::Settings),
+        crate::application::context::ApplicationPage::samples(),
+    )?;
     set.add("error", None, crate::errors::context::ErrorPage::samples())?;
     Ok(set.screens)
 }

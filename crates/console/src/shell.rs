@@ -233,7 +233,7 @@ pub struct Toast {
 }
 
 /// Codes a redirect may carry in `?done=`; a closed list, so no link can put words in our mouth.
-const DONE: [(&str, &str); 19] = [
+const DONE: [(&str, &str); 27] = [
     ("noted", "Note added to the timeline."),
     ("assumed", "You hold the role now."),
     ("renounced", "The role is free again."),
@@ -246,6 +246,14 @@ const DONE: [(&str, &str); 19] = [
     ("rejected", "Proposal rejected."),
     ("lifting", "Lifting. It counts as lifted once a probe passes again."),
     ("mode", "Rule mode changed. The gateways take it with the next epoch."),
+    ("brought", "Model stored. What the gate says stands with it."),
+    ("trial", "The gateways fetch the model and try it. Its counts follow within seconds."),
+    ("untried", "The trial is over."),
+    ("asked", "Asked. Somebody else must approve it."),
+    ("released", "Approved. The gateways judge with it from the next epoch on."),
+    ("declined", "Release rejected. The model stays in shadow."),
+    ("rolled_back", "Rolled back. The gateways take it with the next epoch."),
+    ("application", "Saved. The gateways take it with the next epoch."),
     ("labelled", "Noted. It counts for the rule's precision."),
     ("unlabelled", "Label taken away."),
     ("account", "Account saved."),

@@ -296,6 +296,50 @@ impl BudgetPeriod {
 }
 crate::incident::text_enum!(BudgetPeriod);
 
+/// What is spent of the budgets a gateway keeps, the fullest first. Part of its report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SpendReport {
+    /// One row for each holder of a budget.
+    pub holders: Vec<BudgetUse>,
+    /// Holders that are not among the rows; all of them are emptier.
+    pub left_out: u64,
+}
+
+impl SpendReport {
+    /// Most rows.
+    pub const HOLDERS_MAX: usize = 200;
+    /// Most rows of one budget.
+    pub const OF_ONE_BUDGET_MAX: usize = 10;
+}
+
+/// What one holder has spent of one budget in its running period, through one gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BudgetUse {
+    /// The application.
+    pub application: String,
+    /// Whose budget.
+    pub per: BudgetScope,
+    /// Which period.
+    pub period: BudgetPeriod,
+    /// When the period began, Unix seconds.
+    pub start: i64,
+    /// Who: nothing for the application or for requests without a key or user, else the key's id,
+    /// or the user as `grade:name`; `*` for those that are not kept apart.
+    pub who: String,
+    /// Tokens spent.
+    pub tokens: u64,
+    /// Cost, in millionths of the currency.
+    pub cost_micros: u64,
+    /// Tokens set aside for requests under way.
+    pub held_tokens: u64,
+    /// Cost set aside for requests under way.
+    pub held_cost_micros: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::application::{Application, KeyBinding, Upstream};
+use crate::budget::SpendReport;
 use crate::canonical::sha256_hex;
 use crate::measure::Measure;
 
@@ -107,6 +108,9 @@ pub struct GatewayReport {
     /// What the classifier in shadow would have flagged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowCounts>,
+    /// What is spent of budgets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<SpendReport>,
 }
 
 /// What a classifier in shadow would have flagged, beside the one in force. Requests only, since

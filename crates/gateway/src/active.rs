@@ -206,6 +206,11 @@ impl Active {
         })
     }
 
+    /// Every application, as configured.
+    pub(crate) fn applications(&self) -> impl Iterator<Item = &Application> {
+        self.applications.values().map(|application| &application.config)
+    }
+
     /// The application of that name.
     pub(crate) fn application(&self, name: &str) -> Option<&Arc<ActiveApplication>> {
         self.applications.get(name)

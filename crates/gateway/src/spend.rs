@@ -9,6 +9,7 @@
 pub(crate) mod charge;
 pub(crate) mod keep;
 pub(crate) mod room;
+pub(crate) mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -241,7 +241,10 @@ async fn report(shared: &Shared, probes: Vec<ProbeResult>, refused: Option<Strin
             .as_ref()
             .and_then(|active| active.rules.classifier())
             .map(|classifier| classifier.sha256().to_owned()),
-        shadow: active.and_then(|active| Some(active.shadow.as_ref()?.counts())),
+        shadow: active.as_ref().and_then(|active| Some(active.shadow.as_ref()?.counts())),
+        spend: active
+            .filter(|active| active.has_budgets())
+            .map(|active| spend::tell::report(shared, &active)),
     };
     let Ok(body) = serde_json::to_vec(&report) else { return false };
     let path = "/api/v1/node/report";

@@ -55,7 +55,7 @@ pub use keys::ApiKey;
 pub use labels::{LabelFilter, RuleFigures, SignalLabel};
 pub use links::{LinkPurpose, OneTimeLink};
 pub use measures::MeasureFilter;
-pub use models::{GateResult, ModelRecord, ModelState};
+pub use models::{GateResult, ModelEnd, ModelRecord, ModelState};
 pub use named::Versioned;
 pub use outbox::{OutboxItem, OutboxKind};
 pub use page::{Page, PageRequest};

@@ -88,6 +88,9 @@ pub struct ModelRecord {
     /// When it began to judge in shadow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow_since: Option<Timestamp>,
+    /// Who let it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow_by: Option<Actor>,
     /// The request for its release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
@@ -100,8 +103,24 @@ pub struct ModelRecord {
     /// The model that was in force before it; none for the one that ships.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// How it went out of force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<ModelEnd>,
     /// Raised by every change.
     pub version: i64,
+}
+
+/// How a model went out of force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModelEnd {
+    /// When.
+    pub at: Timestamp,
+    /// Who rolled back, or released another.
+    pub by: Actor,
+    /// Why it was rolled back; none where another took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
 }
 
 impl Read {

@@ -10,5 +10,6 @@ mod lab;
 mod models;
 mod nodes;
 mod people;
+mod spend;
 mod strictness;
 mod text;

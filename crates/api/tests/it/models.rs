@@ -35,10 +35,12 @@ async fn blunt(lab: &Lab) -> String {
         reason: "test".into(),
         gate: GateResult::default(),
         shadow_since: None,
+        shadow_by: None,
         approval: None,
         released_by: None,
         released_at: None,
         replaces: None,
+        ended: None,
         version: 1,
     };
     let store = lab.store().await;

@@ -32,6 +32,11 @@ pub(crate) enum AppCommand {
         /// Its name.
         name: String,
     },
+    /// Show what is spent of its budgets, by whom, and when they begin anew.
+    Spend {
+        /// Its name.
+        name: String,
+    },
     /// Make an application, or change one: a file replaces it, flags change what they name.
     Set(Box<SetArgs>),
     /// Remove an application that has no measure in force.
@@ -169,6 +174,10 @@ pub(crate) async fn run(cx: &Context, command: AppCommand) -> Result<(), Failure
                     output::cell(row, "/updated_at")
                 )
             })
+        }
+        AppCommand::Spend { name } => {
+            let spend = client.get(&format!("{PATH}/{}/spend", segment(&name))).await?;
+            cx.show(&spend, super::spend::shown)
         }
         AppCommand::Set(args) => {
             let (value, version) = wanted(&client, &args).await?;

@@ -19,6 +19,7 @@ mod range;
 mod release;
 mod rules;
 mod signal;
+mod spend;
 mod token;
 mod upstream;
 

@@ -143,6 +143,7 @@ fn the_whole_job_by_command_line() {
     people(&deployment);
     deployment.wait("the gateway serves", || deployment.ask(&key, "alice", "Hello") == Some(200));
     interactions(&deployment, &key);
+    spend(&deployment);
     let incident = incidents(&deployment);
     containment(&deployment, &key, &incident);
     shutdown(&deployment, &key);
@@ -165,6 +166,9 @@ fn inventory(d: &Deployment) {
     std::fs::write(&file, app["value"].to_string()).unwrap();
     d.quell("app set support --file app.json").expect(0, &["support changed"]);
     d.quell("app list").expect(0, &["support", "range"]);
+    d.quell("app spend support").expect(0, &["no budget"]);
+    d.quell("app set support --budget user:day:tokens=1000000").expect(0, &["changed"]);
+    d.quell("app spend nowhere").expect(3, &["nowhere"]);
     d.quell("upstream list").expect(0, &["range", "openai"]);
 
     std::fs::write(&file, r#"{"name":"support","upstreams":["range"],"colour":1}"#).unwrap();
@@ -176,6 +180,15 @@ fn inventory(d: &Deployment) {
     d.quell("upstream set other").expect(2, &["--base-url"]);
     d.quell("upstream set other --base-url nonsense").expect(3, &["["]);
     d.quell("upstream remove range").expect(3, &["["]);
+}
+
+fn spend(d: &Deployment) {
+    d.wait("the gateway reports what alice spent", || {
+        d.json("app spend support")["budgets"][0]["holders"]
+            .as_array()
+            .is_some_and(|holders| holders.iter().any(|h| h["who"] == "asserted:alice"))
+    });
+    d.quell("app spend support").expect(0, &["user day", "asserted alice", "1000000 tokens"]);
 }
 
 fn keys(d: &Deployment) -> String {

@@ -29,6 +29,8 @@ pub struct Detections {
     pub pack: String,
     /// Packs to choose from.
     pub packs: Vec<Choice>,
+    /// Whether the viewer may run rules over recorded traffic.
+    pub can_try: bool,
     /// Whether the viewer may switch modes.
     pub can_admin: bool,
 }
@@ -150,12 +152,14 @@ impl Detections {
             modes: vec![Choice::new("enforce", "Enforced"), Choice::new("shadow", "In shadow")],
             pack: String::new(),
             packs: vec![Choice::new("rules/jailbreak.yaml", "jailbreak")],
+            can_try: true,
             can_admin: true,
         };
         let reader = Self {
             refused: vec![
                 "rules/local.yaml, line 14: unknown field `levle`; did you mean `level`?".into(),
             ],
+            can_try: false,
             can_admin: false,
             q: "prompt".into(),
             ..admin.clone()

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::confirm::context::Confirm;
 use crate::consequence::Consequence;
 use crate::detections::context::{Detections, RuleView};
+use crate::http::failure::sentence;
 use crate::http::{Failure, Posted, Signed, link};
 use crate::shell::Section;
 use crate::views::{Choice, Pager};
@@ -86,6 +87,7 @@ pub(crate) async fn list(
         modes: vec![Choice::new("enforce", "Enforced"), Choice::new("shadow", "In shadow")],
         pack: filter.pack,
         packs: packs.into_iter().map(|pack| Choice::new(pack.clone(), pack_name(&pack))).collect(),
+        can_try: by.viewer.can_respond,
         can_admin: by.viewer.can_admin,
     };
     by.page(Section::Detections, &content).await
@@ -159,17 +161,25 @@ pub(crate) async fn ask(by: Signed, Query(change): Query<Change>) -> Result<Html
             format!("A match only reports that it would have had its effect: {effect}."),
         )
     };
-    let back = crate::rule::handler::href(&change.rule);
+    let refused = if enforce {
+        by.console.control.enforcing_refused(&by.access, &change.rule).await?
+    } else {
+        None
+    };
+    let mut back = crate::rule::handler::href(&change.rule);
+    if refused.is_some() {
+        back.push_str("#backtest");
+    }
     let confirm = Confirm {
         title: format!("{title}: {}", rule.info.title),
-        consequence: Some(Consequence {
+        consequence: refused.is_none().then(|| Consequence {
             does,
             whom: "Every application whose traffic matches.".into(),
             others: "Other rules stay as they are. Signals are raised in both modes.".into(),
             until: "somebody changes it back".into(),
             undo: "Change the mode again here.".into(),
         }),
-        refused: None,
+        refused: refused.map(|refused| sentence(&refused)),
         warning: None,
         action: "/detections/mode".into(),
         fields: vec![Choice::new("rule", change.rule), Choice::new("mode", change.mode)],

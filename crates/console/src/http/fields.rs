@@ -28,6 +28,16 @@ impl Fields {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
+    /// Refuses a form that does not carry `token`.
+    pub(crate) fn check_token(&self, token: &str) -> Result<(), Failure> {
+        let given = self.exact("csrf").as_bytes();
+        if token.is_empty() || !bool::from(given.ct_eq(token.as_bytes())) {
+            let message = "The form is too old. Reload the page and send it again.";
+            return Err(Failure::new(403, message));
+        }
+        Ok(())
+    }
+
     /// A value of a closed list.
     pub(crate) fn parse<T>(&self, name: &str) -> Result<T, Failure>
     where
@@ -35,6 +45,12 @@ impl Fields {
         T::Err: std::fmt::Display,
     {
         self.get(name).parse().map_err(|error: T::Err| Failure::invalid(error.to_string()))
+    }
+}
+
+impl From<Vec<(String, String)>> for Fields {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
     }
 }
 
@@ -84,15 +100,12 @@ async fn read(request: Request, token: &str) -> Result<Fields, Failure> {
         .await
         .map_err(|rejection| Failure::new(rejection.status().as_u16(), ""))?;
     let fields = Fields(pairs);
-    let given = fields.exact("csrf").as_bytes();
-    if token.is_empty() || !bool::from(given.ct_eq(token.as_bytes())) {
-        return Err(Failure::new(403, "The form is too old. Reload the page and send it again."));
-    }
+    fields.check_token(token)?;
     Ok(fields)
 }
 
 /// Browsers say where a request was started; who does not say is held by the token alone.
-fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+pub(crate) fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 

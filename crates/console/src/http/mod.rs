@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod failure;
 pub(crate) mod fields;
 pub(crate) mod headers;
+pub(crate) mod upload;
 pub(crate) mod visitor;
 
 pub(crate) use failure::Failure;

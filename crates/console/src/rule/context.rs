@@ -8,9 +8,10 @@ use crate::interaction::context::Pair;
 use crate::moment::Moment;
 use crate::plot::{Bin, Histogram};
 use crate::render::Page;
+use crate::rule::backtest::{BacktestView, days};
 use crate::sample;
 use crate::signal::context::Reason;
-use crate::views::{ActorView, Link};
+use crate::views::{ActorView, Choice, Link};
 
 /// The rule page.
 #[derive(Debug, Clone, Serialize)]
@@ -55,8 +56,18 @@ pub struct RulePage {
     pub history: Vec<Told>,
     /// The change that the viewer may make.
     pub change: Option<Link>,
-    /// The command that tries the other mode on recorded traffic.
+    /// The command that runs it over recorded traffic.
     pub backtest: String,
+    /// Whether the viewer may run it here.
+    pub can_test: bool,
+    /// Applications whose traffic can be chosen.
+    pub applications: Vec<Choice>,
+    /// How far back can be chosen, days.
+    pub days: Vec<Choice>,
+    /// What a run just found.
+    pub test: Option<BacktestView>,
+    /// Why a run was refused.
+    pub error: Option<String>,
 }
 
 impl Page for RulePage {
@@ -150,9 +161,16 @@ impl RulePage {
                 "Enforce…",
             )),
             backtest: "quell rules backtest --rule jailbreak_persona --since 7d".into(),
+            can_test: true,
+            applications: vec![Choice::new(sample::APPLICATION, sample::APPLICATION)],
+            days: days(),
+            test: None,
+            error: None,
         };
+        let tested = Self { test: Some(BacktestView::sample()), ..admin.clone() };
         let reader = Self {
             change: None,
+            can_test: false,
             signals: Vec::new(),
             tested: None,
             filters: Vec::new(),
@@ -163,6 +181,6 @@ impl RulePage {
             does: "A match blocks the request.".into(),
             ..admin.clone()
         };
-        vec![("shadow", admin), ("quiet", reader)]
+        vec![("shadow", admin), ("tested", tested), ("quiet", reader)]
     }
 }

@@ -16,10 +16,11 @@ use crate::interactions::handler::who;
 use crate::moment::Moment;
 use crate::plot::{Bin, Histogram};
 use crate::render::words;
+use crate::rule::backtest::days;
 use crate::rule::context::{Hit, RulePage, Told};
 use crate::shell::Section;
 use crate::signal::context::Reason;
-use crate::views::{ActorView, Link};
+use crate::views::{ActorView, Choice, Link};
 
 /// Changes shown.
 const HISTORY: usize = 10;
@@ -28,9 +29,22 @@ const BINS: i64 = 7 * 24 * 3_600 / HITS_BUCKET_SECONDS as i64;
 
 /// `GET /rules/{id}`
 pub(crate) async fn show(by: Signed, Path(id): Path<String>) -> Result<Html<String>, Failure> {
-    let fares = by.console.control.rule_fares(&by.access, &id).await?;
-    let content = page(fares, by.viewer.can_admin, by.console.control.now());
+    let content = content(&by, &id).await?;
     by.page(Section::Detections, &content).await
+}
+
+/// The page of the rule `id`.
+pub(crate) async fn content(by: &Signed, id: &str) -> Result<RulePage, Failure> {
+    let control = &by.console.control;
+    let fares = control.rule_fares(&by.access, id).await?;
+    let applications = control.applications(&by.access).await?;
+    let mut content = page(fares, by.viewer.can_admin, control.now());
+    content.can_test = by.viewer.can_respond;
+    content.applications = applications
+        .into_iter()
+        .map(|row| Choice::new(row.value.name.clone(), row.value.name))
+        .collect();
+    Ok(content)
 }
 
 /// The page of a rule.
@@ -73,6 +87,11 @@ fn page(fares: RuleFares, can_admin: bool, now: Timestamp) -> RulePage {
         history: detail.history.iter().take(HISTORY).map(|change| told(change, now)).collect(),
         change: can_admin.then(|| Link::new(change, label)),
         backtest: format!("quell rules backtest --rule {} --since 7d", info.id),
+        can_test: false,
+        applications: Vec::new(),
+        days: days(),
+        test: None,
+        error: None,
         facts: provenance,
         about: info.description,
         false_positives: info.false_positives,

@@ -38,6 +38,8 @@ impl Page for Settings {
 pub struct ApplicationView {
     /// Its name.
     pub name: String,
+    /// Its page.
+    pub href: String,
     /// What people call it, or its purpose.
     pub about: String,
     /// Who answers for it.
@@ -92,6 +94,7 @@ impl Settings {
         let application = |name: &str, about: &str| {
             ApplicationView {
             name: name.into(),
+            href: format!("/applications/{name}"),
             about: about.into(),
             owner: "Customer service".into(),
             criticality: quell_domain::Severity::High,

@@ -8,10 +8,11 @@ use quell_domain::ApiKeyId;
 use quell_domain::application::{
     Application, PolicyAction, PolicyRule, PolicyTarget, RecordPolicy, TextRetention, Upstream,
 };
-use quell_domain::budget::{BudgetScope, Money, SpendBudget};
+use quell_domain::budget::{Money, SpendBudget};
 use quell_domain::streaming::{StreamMode, Streaming, WindowUnit};
 use quell_store::ApiKey;
 
+use crate::application::spend::whose;
 use crate::http::failure::{sentence, status};
 use crate::http::{Failure, Posted, Signed};
 use crate::moment::Moment;
@@ -87,7 +88,8 @@ async fn content(by: &Signed) -> Result<Settings, Failure> {
     })
 }
 
-fn application(application: Application) -> ApplicationView {
+/// What is set of an application, readable.
+pub(crate) fn application(application: Application) -> ApplicationView {
     let text = match application.text {
         TextRetention::Full => "Full text",
         TextRetention::Redacted => "Text with identifiers and secrets replaced",
@@ -100,6 +102,7 @@ fn application(application: Application) -> ApplicationView {
     let about = if application.title.is_empty() { application.purpose } else { application.title };
     let owner = Some(application.owner).filter(|owner| !owner.is_empty());
     ApplicationView {
+        href: crate::application::handler::href(&application.name),
         name: application.name,
         about,
         owner: owner.unwrap_or_else(|| "nobody named".into()),
@@ -132,11 +135,7 @@ fn stream(stream: &Streaming) -> String {
 }
 
 fn budget(budget: &SpendBudget) -> String {
-    let who = match budget.per {
-        BudgetScope::Application => "The application",
-        BudgetScope::Key => "Each key",
-        BudgetScope::User => "Each user",
-    };
+    let who = whose(budget.per);
     let tokens = budget.tokens.map(|tokens| format!("{tokens} tokens"));
     let cost = budget.cost_micros.map(|micros| format!("cost {}", Money(micros)));
     let amounts: Vec<_> = tokens.into_iter().chain(cost).collect();

@@ -16,6 +16,7 @@ use quell_domain::signal::Span;
 use quell_domain::snapshot::GatewayReport;
 use quell_domain::{AccessRole, Clock};
 use quell_lake::{LogWriter, WriterOptions, log_dir};
+use quell_store::Store;
 use quell_testkit::{ManualClock, SeededIds};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -27,8 +28,9 @@ pub(crate) struct Site {
     pub(crate) control: Control,
     pub(crate) clock: Arc<ManualClock>,
     router: Router,
+    ids: Arc<SeededIds>,
     writer: LogWriter,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Site {
@@ -39,8 +41,8 @@ impl Site {
         let lake = log_dir(&folder.path().join("lake"), "gw-1");
         let (writer, _) = LogWriter::open(&lake, "gw-1", WriterOptions::default()).expect("a log");
         let control = start(folder.path(), &clock, &ids).await;
-        let router = quell_console::router(Console::new(control.clone(), ids, false));
-        let site = Self { control, clock, router, writer, _folder: folder };
+        let router = quell_console::router(Console::new(control.clone(), ids.clone(), false));
+        let site = Self { control, clock, router, ids, writer, folder };
         let upstream = Upstream::new("primary", "http://127.0.0.1:1");
         let system = Access::system();
         site.control.put_upstream(&system, upstream, None).await.expect("an upstream");
@@ -66,10 +68,21 @@ impl Site {
         Browser { router: self.router.clone(), cookies: BTreeMap::new() }
     }
 
+    /// The database, past control.
+    pub(crate) async fn store(&self) -> Store {
+        let url = url(self.folder.path());
+        Store::open(&url, self.clock.clone(), self.ids.clone()).await.expect("a store")
+    }
+
     /// A gateway takes the newest snapshot and says so.
     pub(crate) async fn acknowledge(&self) {
+        self.control.report(self.report()).await.expect("a report");
+    }
+
+    /// What that gateway says.
+    pub(crate) fn report(&self) -> GatewayReport {
         let snapshot = self.control.snapshot().expect("a snapshot");
-        let report = GatewayReport {
+        GatewayReport {
             gateway: "gw-1".into(),
             epoch: snapshot.epoch,
             hash: snapshot.hash.clone(),
@@ -80,8 +93,8 @@ impl Site {
             open_breakers: Vec::new(),
             model: None,
             shadow: None,
-        };
-        self.control.report(report).await.expect("a report");
+            spend: None,
+        }
     }
 
     /// An exchange in the log in which a rule matched, seen by control.
@@ -118,9 +131,12 @@ impl Site {
     }
 }
 
+fn url(folder: &Path) -> String {
+    format!("sqlite://{}?mode=rwc", folder.join("quell.db").display())
+}
+
 async fn start(folder: &Path, clock: &Arc<ManualClock>, ids: &Arc<SeededIds>) -> Control {
-    let url = format!("sqlite://{}?mode=rwc", folder.join("quell.db").display());
-    let options = ControlOptions::new(&url, folder.to_owned(), clock.clone(), ids.clone());
+    let options = ControlOptions::new(&url(folder), folder.to_owned(), clock.clone(), ids.clone());
     Control::start(ControlOptions { background: false, ..options }).await.expect("control starts")
 }
 
@@ -185,6 +201,30 @@ impl Browser {
         }
         let request =
             Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request, Body::from(body)).await
+    }
+
+    /// Sends a form with a file, with the token of `page`.
+    pub(crate) async fn upload(
+        &mut self,
+        path: &str,
+        page: &Answer,
+        fields: &[(&str, &str)],
+        file: &[u8],
+    ) -> Answer {
+        let mut body = Vec::new();
+        let token = page.token();
+        for (name, value) in [("csrf", token.as_str())].iter().chain(fields) {
+            let head = format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
+            body.extend(format!("{head}{value}\r\n").bytes());
+        }
+        body.extend(
+            b"--b\r\nContent-Disposition: form-data; name=\"model\"; filename=\"m\"\r\n\r\n",
+        );
+        body.extend(file);
+        body.extend(b"\r\n--b--\r\n");
+        let request =
+            Request::post(path).header(header::CONTENT_TYPE, "multipart/form-data; boundary=b");
         self.send(request, Body::from(body)).await
     }
 

@@ -6,3 +6,5 @@ mod browser;
 mod contrast;
 mod html;
 mod live;
+mod models;
+mod settings;

@@ -1,9 +1,11 @@
 //! The inventory: applications, the upstreams that serve them, and the keys that open them.
 
 mod keys;
+mod spend;
 mod upstreams;
 
 pub use keys::{NewKey, NewKeyReceipt};
+pub use spend::{BudgetSpend, HolderSpend, Spend};
 
 use quell_domain::application::{Application, UserToken};
 use quell_domain::budget::{SpendBudget, Spending};

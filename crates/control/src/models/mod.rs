@@ -13,7 +13,7 @@ use quell_detection::classifier::Classifier;
 use quell_domain::AccessRole;
 use quell_domain::canonical::sha256_hex;
 use quell_domain::snapshot::ShadowCounts;
-use quell_store::{ModelRecord, ModelState, Read};
+use quell_store::{Approval, ModelRecord, ModelState, Read};
 use serde::Serialize;
 use serde_json::json;
 
@@ -47,6 +47,8 @@ pub struct ModelView {
     pub record: ModelRecord,
     /// What it would have flagged in shadow, over all gateways.
     pub shadow: Option<ShadowCounts>,
+    /// The request for its release, while it waits for somebody's decision.
+    pub request: Option<Approval>,
 }
 
 impl Control {
@@ -59,7 +61,11 @@ impl Control {
         let mut brought = Vec::new();
         for record in read.models().await? {
             let shadow = shadow_counts(&mut read, &record).await?;
-            brought.push(ModelView { record, shadow });
+            let request = match record.approval {
+                Some(id) => read.approval(id).await?.filter(|asked| asked.decision.is_none()),
+                None => None,
+            };
+            brought.push(ModelView { record, shadow, request });
         }
         Ok(Models { shipped, current, brought })
     }
@@ -102,10 +108,12 @@ impl Control {
             proposed_by: access.actor.clone(),
             proposed_at: unit.now(),
             shadow_since: None,
+            shadow_by: None,
             approval: None,
             released_by: None,
             released_at: None,
             replaces: None,
+            ended: None,
             version: 1,
             sha256,
             name,
@@ -142,10 +150,11 @@ impl Control {
             return Err(Refused::state("model.gate", message));
         }
         if let Some(mut other) = unit.model_in(ModelState::Shadow).await? {
-            (other.state, other.shadow_since) = (ModelState::Candidate, None);
+            end_trial(&mut other);
             unit.update_model(&mut other).await?;
         }
         (record.state, record.shadow_since) = (ModelState::Shadow, Some(unit.now()));
+        record.shadow_by = Some(access.actor.clone());
         unit.update_model(&mut record).await?;
         let epoch = unit.epoch().await?;
         unit.event(None, "model.shadowed", json!({"sha256": sha256, "epoch": epoch}));
@@ -161,8 +170,7 @@ impl Control {
         if record.state != ModelState::Shadow {
             return Err(Refused::state("model.state", "the model is not in shadow"));
         }
-        (record.state, record.shadow_since) = (ModelState::Candidate, None);
-        record.approval = None;
+        end_trial(&mut record);
         unit.update_model(&mut record).await?;
         let epoch = unit.epoch().await?;
         unit.event(None, "model.unshadowed", json!({"sha256": sha256, "epoch": epoch}));
@@ -179,6 +187,12 @@ impl Control {
         let bytes = read.model_bytes(&record.sha256).await?.unwrap_or_default();
         load(&bytes, &record.sha256)
     }
+}
+
+/// Makes a model in shadow a candidate again; a request for its release has gone with the trial.
+fn end_trial(record: &mut ModelRecord) {
+    record.state = ModelState::Candidate;
+    (record.shadow_since, record.shadow_by, record.approval) = (None, None, None);
 }
 
 fn load(bytes: &[u8], sha256: &str) -> Result<Classifier, Refused> {

@@ -1,13 +1,13 @@
 //! Release by two people, and the way back.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use quell_domain::{AccessRole, Actor, ApprovalId};
 use quell_response::approval::DEFAULT_LIFETIME;
 use quell_response::{ApprovalState, BoundAction};
-use quell_store::{Approval, ModelRecord, ModelState};
+use quell_store::{Approval, ModelEnd, ModelRecord, ModelState};
 use serde_json::{Value, json};
 
-use super::{SHADOW_JUDGED_MIN, current, shadow_counts, stored};
+use super::{ModelView, SHADOW_JUDGED_MIN, current, shadow_counts, stored};
 use crate::access::Access;
 use crate::handle::Control;
 use crate::incidents::text_of;
@@ -16,6 +16,28 @@ use crate::unit::Unit;
 
 /// What the approval of a release binds.
 const ACTION: &str = "model.release";
+/// Why not everybody may grant it.
+const OWN_PROPOSAL: &str = "whoever brought a model cannot approve its release; somebody else must";
+
+impl ModelView {
+    /// Why whoever asks may not grant the release that is asked for; none if they may. Deciding
+    /// checks the same again.
+    pub fn grant_refused(&self, access: &Access, now: Timestamp) -> Option<Refused> {
+        let asked = self.request.as_ref()?;
+        let own = |actor: &Actor| person(actor).is_some() && person(actor) == access.account();
+        if now >= asked.expires_at {
+            return Some(Refused::state("approval.lapsed", "the request lapsed; ask again"));
+        }
+        if own(&asked.requester) {
+            let message = "whoever asks for a release cannot approve it; somebody else must";
+            return Some(Refused::state("approval.own_request", message));
+        }
+        if own(&self.record.proposed_by) {
+            return Some(Refused::state("model.own_proposal", OWN_PROPOSAL));
+        }
+        access.require(AccessRole::Approver).err()
+    }
+}
 
 impl Control {
     /// Asks for the release of the model in shadow. Somebody else approves it.
@@ -88,11 +110,16 @@ impl Control {
             return Err(Refused::state("model.shipped", "the model that ships is in force"));
         };
         record.state = ModelState::Retired;
+        record.ended = Some(ModelEnd {
+            at: unit.now(),
+            by: access.actor.clone(),
+            rolled_back: Some(reason.clone()),
+        });
         unit.update_model(&mut record).await?;
         let mut back = None;
         if let Some(before) = &record.replaces {
             let mut model = stored(&mut unit, before).await?;
-            model.state = ModelState::Released;
+            (model.state, model.ended) = (ModelState::Released, None);
             unit.update_model(&mut model).await?;
             back = Some(model);
         }
@@ -127,10 +154,7 @@ pub(crate) async fn decided(
         return Ok(unit.update_model(&mut record).await?);
     }
     if person(&record.proposed_by) == person(&access.actor) {
-        return Err(Refused::state(
-            "model.own_proposal",
-            "whoever brought a model cannot approve its release; somebody else must",
-        ));
+        return Err(Refused::state("model.own_proposal", OWN_PROPOSAL));
     }
     if record.state != ModelState::Shadow {
         return Err(Refused::state("model.not_in_shadow", "the model is not in shadow any more"));
@@ -159,6 +183,7 @@ async fn release(
     unit.update_approval(approval).await?;
     if let Some(mut before) = before {
         before.state = ModelState::Retired;
+        before.ended = Some(ModelEnd { at: now, by: access.actor.clone(), rolled_back: None });
         unit.update_model(&mut before).await?;
     }
     record.state = ModelState::Released;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use quell_domain::budget::SpendReport;
 use quell_domain::snapshot::{GatewayReport, ProbeResult, Snapshot};
 use quell_domain::{AccessRole, Actor, MeasureId};
 use quell_store::{GatewayRecord, Read};
@@ -38,7 +39,7 @@ pub struct Node {
     pub live: bool,
     /// Whether it runs on the newest epoch.
     pub current: bool,
-    /// What it last reported.
+    /// What it last reported, without what is spent: [`Control::spend`] tells that.
     pub report: GatewayReport,
     /// How far its log has been read.
     pub read_to: u64,
@@ -60,6 +61,13 @@ impl Control {
         check_name(&report.gateway)?;
         if report.probes.len() > PROBES_MAX {
             return Err(Refused::invalid("report.probes", "too many probe results in one report"));
+        }
+        let holders = report.spend.as_ref().map_or(0, |spend| spend.holders.len());
+        if holders > SpendReport::HOLDERS_MAX {
+            return Err(Refused::invalid(
+                "report.spend",
+                "too many holders of budgets in one report",
+            ));
         }
         let mut unit = self.unit(&Actor::System).await?;
         let known = unit.gateways().await?;
@@ -97,7 +105,7 @@ impl Control {
                 last_seen_at: record.last_seen_at,
                 live: is_live(&record, now),
                 current: record.report.epoch == epoch,
-                report: record.report,
+                report: GatewayReport { spend: None, ..record.report },
                 read_to,
             });
         }

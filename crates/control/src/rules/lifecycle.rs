@@ -90,6 +90,23 @@ impl Control {
         self.choose(access, change).await
     }
 
+    /// Why a rule may not be enforced as things stand; none if it may.
+    pub async fn enforcing_refused(
+        &self,
+        access: &Access,
+        rule: &str,
+    ) -> Result<Option<Refused>, Refused> {
+        let all = self.rules(access).await?;
+        let ships = all.iter().find(|view| view.info.id == rule);
+        if ships.is_some_and(|view| view.shipped_mode == RuleMode::Enforce) {
+            return Ok(None);
+        }
+        let info = self.rule_info(rule).await?;
+        let last = self.read().await?.last_backtest(rule).await?;
+        let backtest = last.and_then(|change| change.backtest);
+        Ok(check(&info, backtest.as_ref(), self.now()).err())
+    }
+
     /// Gives a rule back the mode its file gives it.
     pub async fn reset_rule_mode(&self, access: &Access, rule: &str) -> Result<(), Refused> {
         access.require(AccessRole::Admin)?;

@@ -226,6 +226,7 @@ impl Lab {
             open_breakers: Vec::new(),
             model: None,
             shadow: None,
+            spend: None,
         }
     }
 }

@@ -10,3 +10,4 @@ mod inventory;
 mod lab;
 mod policy;
 mod rules;
+mod spend;

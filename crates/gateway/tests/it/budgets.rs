@@ -183,3 +183,25 @@ async fn what_no_provider_answered_costs_nothing() {
     let records = rig.records(4).await;
     assert!(records[3].causes.is_empty(), "{:?}", records[3].causes);
 }
+
+#[tokio::test]
+async fn control_hears_what_is_spent() {
+    let (mut rig, _clock) = rig(&["user:hour:tokens=30", "application:day:tokens=1000"]).await;
+    rig.upstream.otherwise(|_| Reply::json(&completion("hello")));
+    assert_eq!(as_user(&rig, "ada").await.status, 200);
+    rig.records(1).await;
+    // A restart reports at once, and has forgotten nothing.
+    rig.gateway.shutdown().await;
+    let (data, control) = (rig.data.path(), rig.control.url());
+    rig.gateway = start_gateway(data, &control, &rig.clock, &rig.ids).await;
+    let told = rig
+        .control
+        .wait_for(|reports| {
+            reports.iter().filter_map(|r| r.spend.as_ref()).find(|s| s.holders.len() == 2).cloned()
+        })
+        .await;
+    let rows: Vec<_> =
+        told.holders.iter().map(|row| (row.who.as_str(), row.tokens, row.held_tokens)).collect();
+    assert_eq!(rows, [("asserted:ada", 12, 0), ("", 12, 0)], "the fullest first");
+    assert_eq!(told.left_out, 0);
+}

@@ -86,10 +86,12 @@ pub(crate) async fn a_model_moves_by_its_version(lab: &Lab) {
         reason: "ten new labels".into(),
         gate: GateResult { passed: true, ..GateResult::default() },
         shadow_since: None,
+        shadow_by: None,
         approval: None,
         released_by: None,
         released_at: None,
         replaces: None,
+        ended: None,
         version: 1,
     };
     let mut tx = lab.store.begin().await.unwrap();

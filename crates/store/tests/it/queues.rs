@@ -57,6 +57,7 @@ pub(crate) async fn cursors_snapshots_and_reports_are_replaced(lab: &Lab) {
         open_breakers: vec!["main".into()],
         model: None,
         shadow: None,
+        spend: None,
     };
     let mut tx = lab.store.begin().await.unwrap();
     assert_eq!(tx.log_cursor("gw-1").await.unwrap(), None);

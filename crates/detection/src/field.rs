@@ -14,7 +14,7 @@ use crate::analyzers::repetition::Repetition;
 use crate::analyzers::tokens::Tokens;
 use crate::budget::Budget;
 use crate::cache::FieldCache;
-use crate::decode::{View, decode};
+use crate::decode::{Decoding, View, decode, plain};
 use crate::patterns::{Hit, PatternSet, Scanner, Subject};
 use crate::rules::RuleSet;
 use crate::score::Scores;
@@ -124,8 +124,11 @@ impl RuleSet {
             tokens.push(text, 0, &mut raised);
             tokens.finish(text.len(), &mut raised);
             found.raise(raised);
-            self.judge_text(role, text, 0..text.len(), 0, budget, &mut found);
-            self.read_encoded(&sets, role, text, budget, &mut found);
+            let decoding = decode(text, budget);
+            let plain = plain(text, &decoding.views);
+            let reading = plain.as_deref().unwrap_or(text);
+            self.judge_text(role, reading, 0..text.len(), 0, budget, &mut found);
+            self.read_decoded(&sets, role, &decoding, budget, &mut found);
         }
         found
     }
@@ -152,15 +155,14 @@ impl RuleSet {
 
     /// Reads what the text says once its encodings are undone; findings stand where the encoded
     /// text stands.
-    fn read_encoded(
+    fn read_decoded(
         &self,
         sets: &[&PatternSet],
         role: Role,
-        text: &str,
+        decoding: &Decoding,
         budget: &mut Budget,
         found: &mut FieldFindings,
     ) {
-        let decoding = decode(text, budget);
         found.crowded |= decoding.limited;
         for (fact, span) in &decoding.flags {
             found.state(fact, span);

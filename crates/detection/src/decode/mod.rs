@@ -79,6 +79,36 @@ pub fn decode(text: &str, budget: &mut Budget) -> Decoding {
     all
 }
 
+/// Encodings whose own letters say nothing: only what they decode to can be judged.
+const OPAQUE: [&str; 8] = [
+    "encoded.base32",
+    "encoded.base64",
+    "encoded.binary",
+    "encoded.decimal",
+    "encoded.hex",
+    "encoded.html",
+    "encoded.unicode_escape",
+    "encoded.url",
+];
+
+/// The text with opaque encodings replaced, where they stand, by what they decode to; none if there
+/// are none.
+pub(crate) fn plain(text: &str, views: &[View]) -> Option<String> {
+    let opaque = |view: &&View| view.depth == 1 && OPAQUE.contains(&view.scheme);
+    let mut opaque: Vec<&View> = views.iter().filter(opaque).collect();
+    opaque.sort_by_key(|view| (view.span.start, std::cmp::Reverse(view.span.end)));
+    let (mut plain, mut at) = (String::new(), 0);
+    for view in opaque {
+        if view.span.start >= at {
+            plain.push_str(text.get(at..view.span.start)?);
+            plain.push_str(&view.text);
+            at = view.span.end;
+        }
+    }
+    plain.push_str(text.get(at..)?);
+    (at > 0).then_some(plain)
+}
+
 impl Decoding {
     /// Undoes one layer of `text`, which stands at `origin` of the original.
     fn layer(

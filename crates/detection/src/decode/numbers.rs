@@ -47,6 +47,7 @@ impl Base {
 /// Finds rows of codes.
 pub(super) fn codes(text: &str, range: Range<usize>, out: &mut Vec<Found>) {
     let tokens = tokens(text, range);
+    let mut found = Vec::new();
     for base in Base::ALL {
         let mut row: Vec<u8> = Vec::new();
         let mut first = 0;
@@ -54,7 +55,7 @@ pub(super) fn codes(text: &str, range: Range<usize>, out: &mut Vec<Found>) {
             let gap = index.checked_sub(1).map_or(0, |last| span.start - tokens[last].end);
             let code = base.read(&text[span.clone()]);
             if code.is_none() || gap > 3 {
-                row_done(text, &tokens[first..index], &mut row, base, out);
+                row_done(text, &tokens[first..index], &mut row, base, &mut found);
             }
             if let Some(code) = code {
                 if row.is_empty() {
@@ -63,8 +64,16 @@ pub(super) fn codes(text: &str, range: Range<usize>, out: &mut Vec<Found>) {
                 row.push(code);
             }
         }
-        row_done(text, &tokens[first.min(tokens.len())..], &mut row, base, out);
-    }
+        row_done(text, &tokens[first.min(tokens.len())..], &mut row, base, &mut found);
+    } // A stretch of a longer row that also reads in another base is no row of its own.
+    let within = |one: &Found, other: &Found| {
+        one.span.len() < other.span.len()
+            && other.span.start <= one.span.start
+            && one.span.end <= other.span.end
+    };
+    let spans: Vec<bool> =
+        found.iter().map(|one| found.iter().any(|other| within(one, other))).collect();
+    out.extend(found.into_iter().zip(spans).filter(|(_, inner)| !inner).map(|(one, _)| one));
 }
 
 fn row_done(

@@ -162,9 +162,12 @@ impl NumberHold {
     /// A number that a word before it names may have any grouping.
     fn named(self, run: &Run<'_>, before: &Before<'_>) -> Option<usize> {
         let digits = run.digits(run.len()).len();
-        let goes_on = !before.is_wordless() && NAMED.iter().any(|(words, lengths, _, fact)| {
-            lengths.iter().any(|length| *length > digits) && self.acts(fact) && before.says(words)
-        });
+        let goes_on = !before.is_wordless()
+            && NAMED.iter().any(|(words, lengths, _, fact)| {
+                lengths.iter().any(|length| *length > digits)
+                    && self.acts(fact)
+                    && before.says(words)
+            });
         goes_on.then_some(0)
     }
 

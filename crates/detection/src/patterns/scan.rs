@@ -379,7 +379,7 @@ impl Pass<'_> {
                 match &pattern.matcher {
                     Matcher::Literal => self.hit(lane, *owner, start, lane.at, lane.at, hits),
                     Matcher::Prefix(_) | Matcher::Rare(_) => {
-                        self.begin(lane, *owner, start, budget, hits)
+                        self.begin(lane, *owner, start, budget, hits);
                     }
                     Matcher::Window(_) => lane.schedule(*owner, start, pattern.max_len),
                 }

@@ -201,9 +201,12 @@ impl NumberHold {
         let said = before.says(SAYS_CARD);
         let grown = CARD_SHAPES.iter().filter_map(|groups| may_grow(groups, run));
         let lengths = grown.flat_map(|(fewest, most)| fewest.max(digits.len() + 1)..=most);
-        let leaves = lengths.filter_map(|length| match said {
-            true => Some(SAID_CARD_LEAVES),
-            false => bank::is_issued(digits, length).then(|| card_leaves(length)),
+        let leaves = lengths.filter_map(|length| {
+            if said {
+                Some(SAID_CARD_LEAVES)
+            } else {
+                bank::is_issued(digits, length).then(|| card_leaves(length))
+            }
         });
         leaves.min().map(|leaves| run.place(leaves))
     }

@@ -59,6 +59,10 @@ pub struct Saved {
     pub bytes: Vec<u8>,
 }
 
+/// Texts that score below this are not compared with others: that people send the same harmless
+/// text is no campaign, although a rule on trial may find it a little suspicious.
+pub const COMPARED: f32 = 0.5;
+
 /// The watchers of one application.
 #[derive(Debug, Clone, Default)]
 pub struct Behaviour {
@@ -78,6 +82,8 @@ impl Behaviour {
         let name: String = seen.principal.chars().take(MAX_NAME).collect();
         if !name.is_empty() && seen.score >= FLOOR {
             self.session(seen, &name, &mut facts);
+        }
+        if !name.is_empty() && seen.score >= COMPARED {
             self.sight(seen, &name, Place::Question, seen.question, seen.question, &mut facts);
         }
         for (passage, whole) in &seen.passages {

@@ -12,4 +12,4 @@ pub mod minhash;
 pub mod session;
 mod words;
 
-pub use engine::{Behaviour, FACTS, Observation, Saved};
+pub use engine::{Behaviour, COMPARED, FACTS, Observation, Saved};

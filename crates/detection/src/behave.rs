@@ -1,7 +1,7 @@
 //! What a recorded exchange says to the watchers of behaviour over several requests.
 
-use quell_behaviour::Observation;
 use quell_behaviour::extraction::pattern::Manner;
+use quell_behaviour::{COMPARED, Observation};
 use quell_domain::interaction::{Interaction, Outcome, Role, TextField};
 use quell_domain::kind::IncidentKind;
 use quell_domain::rule::{Direction, RuleMode};
@@ -39,11 +39,14 @@ impl Seen {
                 let fields = signal.spans.iter().filter_map(|span| field(interaction, span));
                 fields.filter(move |field| field.role == role)
             };
-            if of_role(Role::Tool).next().is_some() {
+            let score = score(signal);
+            // Rules in shadow mode are watched, not believed: a document that one of them takes for
+            // an attack may be read by many.
+            let believed = signal.mode == RuleMode::Enforce && score >= COMPARED;
+            if believed && of_role(Role::Tool).next().is_some() {
                 seen.passages(interaction, signal);
             }
             let by_user = signal.spans.is_empty() || of_role(Role::User).next().is_some();
-            let score = score(signal);
             if by_user && score > seen.score {
                 seen.score = score;
                 seen.finding = finding(interaction, signal);

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use quell_domain::{IncidentKind, IncidentRecord, Principal};
+use quell_domain::rule::RuleEffect;
+use quell_domain::{IncidentKind, IncidentRecord, Principal, Severity, Signal};
 
 /// How long after its last finding an incident still takes findings of the same principal.
 pub const PRINCIPAL_WINDOW: Duration = Duration::from_hours(1);
@@ -48,6 +49,14 @@ pub enum JoinReason {
     Repetition,
     /// The same principal with another technique of the same kind.
     SamePrincipal,
+}
+
+/// Whether live findings are worth an incident of their own: something was stopped, or a rule says
+/// that it is of medium severity at least. Lesser ones stay signals until they belong to an incident
+/// or a correlation counts them: people on call are woken for what somebody has to act on.
+pub fn opens(live: &[Signal]) -> bool {
+    live.iter()
+        .any(|signal| signal.effect != RuleEffect::Signal || signal.severity >= Severity::Medium)
 }
 
 /// The stored key of an incident opened for `candidate`: application, kind and technique.
@@ -100,7 +109,7 @@ fn knows(incident: &IncidentRecord, principal: &Principal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, incident, user};
+    use crate::testing::{at, incident, signal, user};
 
     fn candidate<'a>(
         rule: &'a str,
@@ -136,6 +145,17 @@ mod tests {
             let found = joins(&group, &candidate(rule, kind, who, second));
             assert_eq!(found, expected, "{rule} {second}");
         }
+    }
+
+    #[test]
+    fn lesser_findings_alone_open_no_incident() {
+        let low = signal("key_pasted", IncidentKind::CredentialCompromise, Severity::Low);
+        let medium = signal("roleplay", IncidentKind::Jailbreak, Severity::Medium);
+        let stopped = Signal { effect: RuleEffect::Redact, ..low.clone() };
+        assert!(!opens(&[]));
+        assert!(!opens(&[low.clone(), low.clone()]));
+        assert!(opens(&[low.clone(), medium]));
+        assert!(opens(&[low, stopped]));
     }
 
     #[test]

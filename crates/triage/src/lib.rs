@@ -12,7 +12,7 @@ pub mod roles;
 pub mod severity;
 
 pub use classify::{Classification, Confidence, classify};
-pub use grouping::{Candidate, Group, JoinReason, group_key, joins};
+pub use grouping::{Candidate, Group, JoinReason, group_key, joins, opens};
 pub use impact::Impact;
 pub use lifecycle::{IncidentEvent, Refused, apply};
 pub use roles::IncidentRole;

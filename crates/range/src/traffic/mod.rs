@@ -31,6 +31,8 @@ pub struct Row {
     pub stopped: usize,
     /// Malicious requests before the first alarm, mean over alarmed sessions.
     pub before_alarm: f64,
+    /// Seconds from the first malicious request to the alarm, mean over alarmed sessions.
+    pub seconds_to_alarm: f64,
 }
 
 /// What one run says.
@@ -62,6 +64,8 @@ pub struct Report {
     pub false_incidents_per_10k: f64,
     /// Rules of the other incidents, and in how many each is.
     pub false_rules: BTreeMap<String, usize>,
+    /// By live rule: ordinary sessions it raised a signal in, and sessions of attackers.
+    pub rules: BTreeMap<String, [usize; 2]>,
 }
 
 /// Makes and plays one run.
@@ -87,6 +91,7 @@ pub fn report(rules: &Arc<RuleSet>, texts: &Texts, plan: &Plan<'_>, seed: u64) -
         row.shadow_only += usize::from(fate.shadowed && !fate.alarmed);
         row.stopped += usize::from(fate.stopped);
         row.before_alarm += if fate.alarmed { fate.before as f64 } else { 0.0 };
+        row.seconds_to_alarm += fate.waited.unwrap_or(0) as f64 / 1e6;
         if session.scenario == Scenario::Ordinary {
             signals += fate.signals;
             let count = if session.service { &mut services } else { &mut people };
@@ -96,6 +101,7 @@ pub fn report(rules: &Arc<RuleSet>, texts: &Texts, plan: &Plan<'_>, seed: u64) -
     }
     for row in report.scenarios.values_mut() {
         row.before_alarm /= row.alarmed.max(1) as f64;
+        row.seconds_to_alarm /= row.alarmed.max(1) as f64;
     }
     report.false_signals_an_hour = signals as f64 / plan.hours.max(1) as f64;
     report.people_stopped = people[1] as f64 / people[0].max(1) as f64;
@@ -104,6 +110,12 @@ pub fn report(rules: &Arc<RuleSet>, texts: &Texts, plan: &Plan<'_>, seed: u64) -
     report.true_incidents = played.incidents.iter().filter(|incident| incident.is_true()).count();
     let wrong = report.incidents - report.true_incidents;
     report.false_incidents_per_10k = wrong as f64 * 10_000.0 / traffic.sessions.len().max(1) as f64;
+    for (rule, sessions) in &played.rules {
+        let of = report.rules.entry(rule.clone()).or_default();
+        for session in sessions.iter().filter_map(|number| traffic.sessions.get(*number)) {
+            of[usize::from(session.scenario != Scenario::Ordinary)] += 1;
+        }
+    }
     for incident in played.incidents.iter().filter(|incident| !incident.is_true()) {
         for rule in incident.rules() {
             *report.false_rules.entry(rule.to_owned()).or_default() += 1;

@@ -14,7 +14,7 @@ use quell_domain::{
     AffectedPrincipals, Graded, IncidentRecord, IncidentState, Principal, Severity, Signal,
     TrustGrade,
 };
-use quell_triage::{Candidate, Group, classify, group_key, joins};
+use quell_triage::{Candidate, Group, classify, group_key, joins, opens};
 
 use super::make::{Scenario, Session, Step, Traffic};
 
@@ -38,6 +38,9 @@ pub struct Fate {
     pub shadowed: bool,
     /// A request was refused or its answer redacted.
     pub stopped: bool,
+    /// Microseconds from the first malicious request to the first alarm after it.
+    pub waited: Option<i64>,
+    first: Option<i64>,
 }
 
 /// An incident that grouping opened.
@@ -70,12 +73,14 @@ pub struct Played {
     pub fates: Vec<Fate>,
     /// Incidents, oldest first.
     pub incidents: Vec<Opened>,
+    /// By live rule: the sessions it raised a signal in.
+    pub rules: BTreeMap<String, BTreeSet<usize>>,
 }
 
 /// Plays the traffic.
 pub fn play(rules: &Arc<RuleSet>, traffic: &Traffic) -> Played {
     let mut played =
-        Played { fates: vec![Fate::default(); traffic.sessions.len()], incidents: Vec::new() };
+        Played { fates: vec![Fate::default(); traffic.sessions.len()], ..Played::default() };
     let mut correlator = Correlator::new(Arc::clone(rules));
     let mut history: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
     for (number, step) in traffic.steps.iter().enumerate() {
@@ -83,7 +88,8 @@ pub fn play(rules: &Arc<RuleSet>, traffic: &Traffic) -> Played {
         let earlier = history.entry(step.session).or_default();
         let mut record = exchange(rules, session, step, earlier, number);
         let stopped = matches!(record.outcome, Outcome::Blocked | Outcome::Redacted);
-        if !session.service {
+        // A refused question got no answer: clients do not keep it as a turn.
+        if !session.service && record.outcome != Outcome::Blocked {
             earlier.push((step.text.clone(), step.answer.clone()));
             if earlier.len() > HISTORY {
                 earlier.remove(0);
@@ -111,6 +117,15 @@ fn note(played: &mut Played, record: &Interaction, step: &Step, session: &Sessio
         fate.signals += live.len();
         fate.alarmed |= !live.is_empty();
         fate.before += usize::from(step.malicious && !fate.alarmed);
+        if step.malicious && fate.first.is_none() {
+            fate.first = Some(step.at);
+        }
+        if fate.alarmed && fate.waited.is_none() {
+            fate.waited = fate.first.map(|first| step.at - first);
+        }
+    }
+    for signal in &live {
+        played.rules.entry(signal.rule.clone()).or_default().insert(step.session);
     }
     if !live.is_empty() {
         group(&mut played.incidents, record, &live, session.scenario != Scenario::Ordinary);
@@ -130,6 +145,9 @@ fn group(incidents: &mut Vec<Opened>, record: &Interaction, live: &[Signal], mal
     let place = incidents.iter().rposition(|opened| {
         joins(&Group { incident: &opened.record, rules: &opened.rules }, &candidate).is_some()
     });
+    if place.is_none() && !opens(live) {
+        return;
+    }
     let place = place.unwrap_or_else(|| {
         let record = open(&candidate, incidents.len());
         incidents.push(Opened { record, rules: BTreeSet::new(), malicious: 0, exchanges: 0 });

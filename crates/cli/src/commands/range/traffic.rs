@@ -69,32 +69,39 @@ fn table(name: &str, made: &Report) -> String {
             100.0 * made.services_stopped
         ),
         format!(
-            "  {:26} {:>8} {:>9} {:>8} {:>12} {:>8} {:>13}",
+            "  {:26} {:>8} {:>9} {:>8} {:>12} {:>8} {:>13} {:>9}",
             "scenario",
             "sessions",
             "malicious",
             "alarmed",
             "shadow only",
             "stopped",
-            "before alarm"
+            "before alarm",
+            "seconds"
         ),
     ];
     for (scenario, row) in &made.scenarios {
         let name = serde_json::to_value(scenario).ok();
         let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
         lines.push(format!(
-            "  {name:26} {:>8} {:>9} {:>8} {:>12} {:>8} {:>13.1}",
+            "  {name:26} {:>8} {:>9} {:>8} {:>12} {:>8} {:>13.1} {:>9.0}",
             row.sessions,
             row.malicious,
             row.alarmed,
             row.shadow_only,
             row.stopped,
-            row.before_alarm
+            row.before_alarm,
+            row.seconds_to_alarm
         ));
     }
     if !made.false_rules.is_empty() {
         let rules = made.false_rules.iter().map(|(rule, count)| format!("{rule} {count}"));
         lines.push(format!("  rules of false incidents: {}", rules.collect::<Vec<_>>().join(", ")));
+    }
+    let rules = made.rules.iter().map(|(rule, [plain, attack])| format!("{rule} {plain}/{attack}"));
+    let rules: Vec<_> = rules.collect();
+    if !rules.is_empty() {
+        lines.push(format!("  rules (ordinary/attack sessions): {}", rules.join(", ")));
     }
     lines.join("\n")
 }

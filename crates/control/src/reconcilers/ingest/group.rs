@@ -7,7 +7,7 @@ use quell_domain::rule::RuleMode;
 use quell_domain::{Actor, IncidentRecord, IncidentState, Severity, Signal};
 use quell_store::{IncidentInteraction, PageRequest, SignalFilter};
 use quell_triage::{
-    Candidate, Classification, Group, Impact, JoinReason, classify, group_key, joins,
+    Candidate, Classification, Group, Impact, JoinReason, classify, group_key, joins, opens,
 };
 use serde_json::json;
 
@@ -73,6 +73,7 @@ impl Control {
             Some((incident, reason)) => {
                 Grouped { incident, opened: false, spread: reason == JoinReason::Spread }
             }
+            None if !opens(&live) => return Ok(()),
             None => self.open_for(unit, &candidate, &found).await?,
         };
         let id = grouped.incident.id;

@@ -190,14 +190,24 @@ impl RuleSet {
     }
 }
 
-/// Patterns of the strings that must not leave: planted ones, and secrets the system text names.
+/// Shortest text that is looked for backwards, bytes.
+const TURNED: usize = 6;
+
+/// Patterns of the strings that must not leave: planted ones, and secrets the system text names;
+/// spelt out and backwards, too.
 pub(crate) fn planted_patterns(rules: &RuleSet, ctx: &Context<'_>) -> PatternSet {
-    let mut texts: Vec<(&str, String)> =
-        ctx.canaries.iter().map(|canary| ("output.canary", canary.clone())).collect();
-    for secret in system_secret::of(ctx.system_text) {
-        let spelt = system_secret::spelt(&secret);
-        texts.extend(spelt.into_iter().chain([secret]).map(|text| ("output.system_secret", text)));
-    }
+    let mut texts: Vec<(&str, String)> = Vec::new();
+    let mut plant = |fact, text: String| {
+        if text.len() >= TURNED {
+            texts.push(("output.encoded_canary", text.chars().rev().collect()));
+        }
+        texts.push((fact, text));
+    };
+    ctx.canaries.iter().for_each(|canary| plant("output.canary", canary.clone()));
+    let secrets = system_secret::of(ctx.system_text);
+    secrets.iter().for_each(|secret| plant("output.system_secret", secret.clone()));
+    let spelt = secrets.iter().flat_map(|secret| system_secret::spelt(secret));
+    texts.extend(spelt.map(|text| ("output.system_secret", text)));
     PatternSet::literals(&texts, |fact| rules.acts_on_output(fact)).unwrap_or_default()
 }
 

@@ -53,8 +53,10 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("encoded.split", "a text cut into quoted pieces to be put together"),
     ("encoded.unicode_escape", "backslash escapes and U+ names"),
     ("encoded.unicode_tags", "text in invisible Unicode tag characters"),
+    ("encoded.unspaced", "words without spaces between them"),
     ("encoded.url", "URL percent signs"),
     ("encoded.variation_selectors", "text in the numbers of invisible variation selectors"),
+    ("encoded.word_order", "words in reverse order"),
     ("encoded.zero_width", "invisible characters inside words"),
     ("output.canary", "a planted string of the application leaves"),
     (

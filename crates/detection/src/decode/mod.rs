@@ -15,6 +15,7 @@ mod numbers;
 mod runs;
 mod spaced;
 mod split;
+mod words;
 
 use std::ops::Range;
 
@@ -80,7 +81,7 @@ pub fn decode(text: &str, budget: &mut Budget) -> Decoding {
 }
 
 /// Encodings whose own letters say nothing: only what they decode to can be judged.
-const OPAQUE: [&str; 8] = [
+const OPAQUE: [&str; 9] = [
     "encoded.base32",
     "encoded.base64",
     "encoded.binary",
@@ -88,6 +89,7 @@ const OPAQUE: [&str; 8] = [
     "encoded.hex",
     "encoded.html",
     "encoded.unicode_escape",
+    "encoded.unspaced",
     "encoded.url",
 ];
 
@@ -152,6 +154,10 @@ fn candidates(text: &str, gate: &gate::Gate, budget: &mut Budget) -> Vec<Found> 
     }
     if gate.run && budget.spend(2 * text.len()) {
         runs::find(text, &mut found);
+    }
+    if budget.spend(2 * text.len()) {
+        words::unspaced(text, &mut found);
+        words::order(text, &mut found);
     }
     if gate.escapes >= 2 && budget.spend(text.len()) {
         escapes::find(text, &mut found);

@@ -25,6 +25,8 @@ const ENOUGH: i32 = 40 * 16;
 const PROSE: i32 = 70;
 const LEAST_BEGINNING: usize = 20;
 const LEAST_NOISE: usize = 24;
+/// Longer noise is something else: code, tables, another language.
+const MAX_NOISE: usize = 800;
 /// Brackets without their other half; code, formulas and data close what they open.
 const UNBALANCED: usize = 2;
 /// Brackets that are kept in mind while they are open.
@@ -33,38 +35,56 @@ const MAX_OPEN: usize = 64;
 const READ_BEGINNING: usize = 400;
 
 /// The kind of a character.
-pub fn symbol(c: char) -> usize {
-    match c {
-        'a'..='z' => c as usize - 'a' as usize,
-        'A'..='Z' => 26,
-        '0'..='9' => 27,
-        ' ' | '\t' | '\r' => 28,
-        '\n' => 29,
-        '!'..='/' => 30 + (c as usize - '!' as usize),
-        ':'..='@' => 45 + (c as usize - ':' as usize),
-        '['..='`' => 52 + (c as usize - '[' as usize),
-        '{'..='~' => 58 + (c as usize - '{' as usize),
-        _ => 62,
-    }
+pub const fn symbol(c: char) -> usize {
+    if c.is_ascii() { BYTES[c as usize] as usize } else { SYMBOLS - 1 }
 }
+
+/// The kind of character that a byte begins; [`SYMBOLS`] for one inside a character.
+const BYTES: [u8; 256] = {
+    let mut kinds = [SYMBOLS as u8 - 1; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        kinds[byte] = match b {
+            b'a'..=b'z' => b - b'a',
+            b'A'..=b'Z' => 26,
+            b'0'..=b'9' => 27,
+            b' ' | b'\t' | b'\r' => 28,
+            b'\n' => 29,
+            b'!'..=b'/' => 30 + (b - b'!'),
+            b':'..=b'@' => 45 + (b - b':'),
+            b'['..=b'`' => 52 + (b - b'['),
+            b'{'..=b'~' => 58 + (b - b'{'),
+            0x80..=0xbf => SYMBOLS as u8,
+            _ => SYMBOLS as u8 - 1,
+        };
+        byte += 1;
+    }
+    kinds
+};
 
 fn surprise(before: usize, after: usize) -> i32 {
     SURPRISE.get(before * SYMBOLS + after).copied().map_or(LIMIT, i32::from)
 }
 
-/// Looks at a whole text.
+/// Looks at the end of a whole text.
 pub(crate) fn of(text: &str, out: &mut Vec<Raised>) {
     let text = text.trim_end();
-    let (mut sum, mut start, mut before) = (0, 0, symbol('\n'));
-    for (at, c) in text.char_indices() {
-        let now = symbol(c);
+    let from = text.ceil_char_boundary(text.len().saturating_sub(MAX_NOISE));
+    let (mut sum, mut start, mut before) = (0, from, symbol('\n'));
+    for (at, byte) in text.bytes().enumerate().skip(from) {
+        let now = usize::from(BYTES[usize::from(byte)]);
+        if now >= SYMBOLS {
+            continue;
+        }
         sum += surprise(before, now) - LIMIT;
         before = now;
         if sum <= 0 {
-            (sum, start) = (0, at + c.len_utf8());
+            (sum, start) = (0, at + 1);
         }
     }
-    if sum < ENOUGH || start < LEAST_BEGINNING || !is_noise(&text[start..]) {
+    start = text.ceil_char_boundary(start);
+    if sum < ENOUGH || start < LEAST_BEGINNING || start == from || !is_noise(&text[start..]) {
         return;
     }
     let from = text.ceil_char_boundary(start.saturating_sub(READ_BEGINNING));

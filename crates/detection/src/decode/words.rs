@@ -4,7 +4,6 @@
 //! attacks and ordinary requests are made of. English only; a few words more or less change what is
 //! read, not what is judged.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -53,15 +52,39 @@ const WORDS: &str = "a about above access act activate admin after again all all
     use user want was way we were what when where which who why will with without word words work \
     would write wrote yes you your yourself history roads tea water house day time world man woman";
 
-static PAIRS: LazyLock<[HashSet<u64>; 2]> = LazyLock::new(|| {
-    [ORDERED, TELLING].map(|list| {
-        let pair = |pair: &str| {
-            let (first, second) = pair.trim().split_once(' ')?;
-            Some(joined(hash(first), hash(second)))
-        };
-        list.split('|').filter_map(pair).collect()
-    })
-});
+static PAIRS: LazyLock<Pairs> = LazyLock::new(Pairs::new);
+
+/// The pairs by the hashes of their words.
+struct Pairs {
+    /// Every pair, sorted, and whether it is telling.
+    known: Vec<(u32, bool)>,
+    /// By the low bits of a pair: whether one may be known.
+    maybe: [u64; 64],
+}
+
+impl Pairs {
+    fn new() -> Self {
+        let mut pairs = Self { known: Vec::new(), maybe: [0; 64] };
+        for (list, telling) in [(ORDERED, false), (TELLING, true)] {
+            for (first, second) in list.split('|').filter_map(|pair| pair.trim().split_once(' ')) {
+                let pair = joined(hash(first), hash(second));
+                pairs.known.push((pair, telling));
+                pairs.maybe[pair as usize / 64 % 64] |= 1 << (pair % 64);
+            }
+        }
+        pairs.known.sort_unstable();
+        pairs
+    }
+
+    /// Whether the pair is known, and if so whether it is telling.
+    fn get(&self, pair: u32) -> Option<bool> {
+        if self.maybe[pair as usize / 64 % 64] >> (pair % 64) & 1 == 0 {
+            return None;
+        }
+        let place = self.known.binary_search_by_key(&pair, |(known, _)| *known).ok()?;
+        self.known.get(place).map(|(_, telling)| *telling)
+    }
+}
 
 static CUTTER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
@@ -72,14 +95,15 @@ static CUTTER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 });
 
 /// FNV-1a over the letters of a word.
-fn hash(word: &str) -> u64 {
-    word.bytes().filter(u8::is_ascii_alphabetic).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
-    })
+fn hash(word: &str) -> u32 {
+    word.bytes()
+        .filter(u8::is_ascii_alphabetic)
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193))
 }
 
-const fn joined(first: u64, second: u64) -> u64 {
-    first.rotate_left(17) ^ second
+const fn joined(first: u32, second: u32) -> u32 {
+    let pair = (first.rotate_left(13) ^ second).wrapping_mul(0x9e37_79b1);
+    pair ^ (pair >> 15)
 }
 
 /// A text whose words stand in reverse order.
@@ -87,14 +111,16 @@ pub(super) fn order(text: &str, out: &mut Vec<Found>) {
     if text.len() > MAX_ORDERED {
         return;
     }
-    let [ordered, telling] = &*PAIRS;
+    let pairs = &*PAIRS;
     let (mut forward, mut backward, mut told, mut before) = (0, 0, 0, None);
     for word in text.split_whitespace().map(hash) {
         if let Some(before) = before.replace(word) {
-            let (pair, turned) = (joined(before, word), joined(word, before));
-            forward += usize::from(ordered.contains(&pair) || telling.contains(&pair));
-            backward += usize::from(ordered.contains(&turned));
-            told += usize::from(telling.contains(&turned));
+            forward += usize::from(pairs.get(joined(before, word)).is_some());
+            match pairs.get(joined(word, before)) {
+                Some(true) => told += 1,
+                Some(false) => backward += 1,
+                None => {}
+            }
         }
     }
     if told + backward > 2 * forward && (told >= 1 || backward >= 2) {
@@ -142,6 +168,9 @@ fn runs(text: &str) -> impl Iterator<Item = Range<usize>> {
             }
             let run = &bytes[start..at];
             at += usize::from(run.is_empty());
+            if run.len() < MIN_RUN {
+                continue;
+            }
             let mixed = run.iter().skip(1).any(u8::is_ascii_uppercase)
                 && run.iter().any(u8::is_ascii_lowercase);
             if run.len() >= if mixed { MIN_MIXED_RUN } else { MIN_RUN } {

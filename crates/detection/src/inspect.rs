@@ -203,9 +203,13 @@ pub(crate) fn planted_patterns(rules: &RuleSet, ctx: &Context<'_>) -> PatternSet
         }
         texts.push((fact, text));
     };
-    ctx.canaries.iter().for_each(|canary| plant("output.canary", canary.clone()));
+    for canary in ctx.canaries {
+        plant("output.canary", canary.clone());
+    }
     let secrets = system_secret::of(ctx.system_text);
-    secrets.iter().for_each(|secret| plant("output.system_secret", secret.clone()));
+    for secret in &secrets {
+        plant("output.system_secret", secret.clone());
+    }
     let spelt = secrets.iter().flat_map(|secret| system_secret::spelt(secret));
     texts.extend(spelt.map(|text| ("output.system_secret", text)));
     PatternSet::literals(&texts, |fact| rules.acts_on_output(fact)).unwrap_or_default()

@@ -132,7 +132,7 @@ impl Bench {
             system_text: "",
             canaries: &[],
             tools_offered: &[],
-            tools_called: &[],
+            review: quell_detection::Review::default(),
             stream: false,
             parameters: &parameters,
         };

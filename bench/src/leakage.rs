@@ -200,7 +200,7 @@ fn stream(
         system_text: SYSTEM,
         canaries: &canaries,
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: true,
         parameters: &parameters,
     };

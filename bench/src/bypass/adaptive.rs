@@ -139,7 +139,7 @@ fn refused(rules: &RuleSet, text: &str) -> bool {
         system_text: "",
         canaries: &[],
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: false,
         parameters: &parameters,
     };

@@ -134,7 +134,7 @@ fn judge(rules: &RuleSet, row: &Row, output: bool) -> Findings {
         system_text: &row.system,
         canaries: &[],
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: false,
         parameters: &parameters,
     };

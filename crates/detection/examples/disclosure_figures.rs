@@ -147,7 +147,7 @@ fn judge(rules: &RuleSet, row: &Row, role: Role) -> Findings {
         system_text: system,
         canaries: &[],
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: false,
         parameters: &parameters,
     };

@@ -169,7 +169,7 @@ fn judge(rules: &RuleSet, row: &Row) -> Vec<String> {
         system_text: "",
         canaries: &[],
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: false,
         parameters: &parameters,
     };

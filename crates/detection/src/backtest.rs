@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::correlate::{Correlator, principal_name};
 use crate::event::Context;
 use crate::patterns::PatternSet;
+use crate::review::Review;
 use crate::rules::RuleSet;
 
 /// Principals told apart, per rule and in total.
@@ -155,7 +156,6 @@ impl Backtest {
             .filter(|field| field.role == Role::System)
             .map(|field| field.text.as_str())
             .collect();
-        let called: Vec<String> = record.tool_calls.iter().map(|call| call.name.clone()).collect();
         let context = Context {
             application: &record.application,
             endpoint: record.endpoint,
@@ -164,7 +164,7 @@ impl Backtest {
             system_text: &system.join("\n"),
             canaries,
             tools_offered: &record.tools_offered,
-            tools_called: &called,
+            review: Review::recorded(record),
             stream: record.stream,
             parameters: &record.parameters,
         };

@@ -6,6 +6,8 @@ use quell_domain::principal::Principal;
 use quell_domain::rule::Direction;
 use serde_json::{Map, Value, json};
 
+use crate::review::Review;
+
 /// Every field a rule may name, with what it means.
 pub const FIELDS: &[(&str, &str)] = &[
     ("gen_ai.conversation.id", "the session"),
@@ -88,8 +90,8 @@ pub struct Context<'a> {
     pub canaries: &'a [String],
     /// Names of the tools offered.
     pub tools_offered: &'a [String],
-    /// Names of the tools called; only while judging a whole response.
-    pub tools_called: &'a [String],
+    /// Both sides of the exchange; only while judging a response.
+    pub review: Review<'a>,
     /// Whether the client asked for a stream.
     pub stream: bool,
     /// Sampling parameters as the client set them.
@@ -119,8 +121,8 @@ impl Context<'_> {
         put("quell.stream", json!(self.stream));
         put("gen_ai.operation.name", json!(operation(self.endpoint)));
         put("quell.tool.offered", json!(self.tools_offered));
-        if !self.tools_called.is_empty() {
-            put("gen_ai.tool.name", json!(self.tools_called));
+        if !self.review.calls.is_empty() {
+            put("gen_ai.tool.name", json!(self.review.tools_called()));
         }
         if let Some(model) = self.model {
             put("gen_ai.request.model", json!(model));

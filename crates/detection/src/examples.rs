@@ -10,12 +10,14 @@ use quell_domain::interaction::{
 };
 use quell_domain::principal::{Graded, Principal, TrustGrade};
 use quell_domain::rule::Direction;
+use serde_json::Value;
 
 use crate::alarm::BaselineAlarm;
 use crate::budget::Budget;
 use crate::correlate::Correlator;
 use crate::event::Context;
 use crate::patterns::PatternSet;
+use crate::review::Review;
 use crate::rules::{Example, RuleInfo, RuleSet, Turn};
 
 /// What running all examples gave.
@@ -121,7 +123,7 @@ fn exchange(
         system_text: &turn.system,
         canaries: &turn.canaries,
         tools_offered: &turn.tools_offered,
-        tools_called: &[],
+        review: Review::default(),
         stream: false,
         parameters: &parameters,
     };
@@ -148,7 +150,17 @@ fn exchange(
     let none = PatternSet::empty();
     let mut budget = Budget::new(u64::MAX);
     let asked = rules.inspect_request(&ctx, &none, &request, &mut budget, id, None);
-    ctx.tools_called = &turn.tools_called;
+    let calls = calls(turn);
+    let schemas: Vec<(&str, &Value)> = (turn.tool_schema.iter())
+        .flat_map(|schema| turn.tools_called.iter().map(move |name| (name.as_str(), schema)))
+        .collect();
+    ctx.review = Review {
+        request: &request,
+        schemas: &schemas,
+        destinations: &turn.tool_destinations,
+        calls: &calls,
+        logprobs: turn.logprobs.as_ref(),
+    };
     let answer = rules.inspect_response(&ctx, &none, &response, &mut budget, id, &asked.facts);
     let mut interaction = record(id, second, principal.clone(), turn);
     interaction.signals = asked.signals;
@@ -184,15 +196,21 @@ fn id(number: u64) -> InteractionId {
         .expect("a well-formed id")
 }
 
-fn record(id: InteractionId, second: i64, principal: Principal, turn: &Turn) -> Interaction {
-    let started_at =
-        Timestamp::from_second(1_700_000_000 + second).unwrap_or(Timestamp::UNIX_EPOCH);
+/// The calls of an example, all with the same arguments.
+fn calls(turn: &Turn) -> Vec<ToolCall> {
+    let arguments = turn.tool_arguments.as_ref().map(Value::to_string).unwrap_or_default();
     let call = |name: &String| ToolCall {
         choice: 0,
         id: None,
         name: name.clone(),
-        arguments: String::new(),
+        arguments: arguments.clone(),
     };
+    turn.tools_called.iter().map(call).collect()
+}
+
+fn record(id: InteractionId, second: i64, principal: Principal, turn: &Turn) -> Interaction {
+    let started_at =
+        Timestamp::from_second(1_700_000_000 + second).unwrap_or(Timestamp::UNIX_EPOCH);
     Interaction {
         schema: INTERACTION_SCHEMA,
         id,
@@ -218,7 +236,7 @@ fn record(id: InteractionId, second: i64, principal: Principal, turn: &Turn) -> 
         request_chars: 0,
         response_chars: 0,
         tools_offered: turn.tools_offered.clone(),
-        tool_calls: turn.tools_called.iter().map(call).collect(),
+        tool_calls: calls(turn),
         finish_reasons: Vec::new(),
         usage: Usage { input_tokens: turn.input_tokens, output_tokens: turn.output_tokens },
         parameters: serde_json::Map::new(),

@@ -173,12 +173,17 @@ impl RuleSet {
         for fact in sizes::of_output(bytes) {
             run.judge.about_exchange(fact);
         }
-        for tool in ctx.tools_called {
-            for fact in tools::of_call(tool, ctx.tools_offered) {
+        for call in ctx.review.calls {
+            for fact in tools::of_call(&call.name, ctx.tools_offered) {
                 run.judge.about_exchange(fact);
             }
         }
         run.judge.speaker(Role::Assistant);
+        let remarks = ctx.review.remarks(fields, budget);
+        for reason in &remarks.missing {
+            run.not_evaluated(reason, "");
+        }
+        run.judge.remark(remarks);
         let canaries = planted_patterns(self, ctx);
         let known = Known::of(ctx.system_text);
         let sets = [&self.output, extra, &canaries];

@@ -9,6 +9,7 @@ use quell_domain::signal::{Signal, Span};
 use serde_json::{Map, Value};
 
 use crate::event::put_facts;
+use crate::review::Remarks;
 use crate::rules::{Matched, RuleInfo, RuleSet};
 use quell_domain::canonical::sha256_hex;
 
@@ -83,6 +84,12 @@ impl Judge {
         if spans.len() < MAX_SPANS {
             spans.push(Span { field, start, end, fact });
         }
+    }
+
+    /// States what was read of both sides of the exchange.
+    pub(crate) fn remark(&mut self, remarks: Remarks) {
+        remarks.facts.into_iter().for_each(|fact| self.about_exchange(fact));
+        remarks.places.into_iter().for_each(|at| self.about_text(Role::Assistant, at));
     }
 
     /// Asks the rules if facts have changed; the rules that match now and did not before. `base`

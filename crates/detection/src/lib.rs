@@ -26,6 +26,7 @@ mod inspect;
 mod join;
 mod judge;
 mod patterns;
+mod review;
 mod rules;
 mod score;
 mod stream;
@@ -46,6 +47,7 @@ pub use import::{AtrImport, Refused, from_atr};
 pub use inspect::{Decision, Findings, MeasureHit, Redaction, causes};
 pub use patterns::{MAX_LEN, PatternError, PatternPack, PatternSet, PatternSpec};
 pub use quell_behaviour::Saved as BehaviourState;
+pub use review::Review;
 pub use rules::{
     ContentErrors, Diagnostic, Example, Examples, FilterInfo, Level, RuleInfo, RuleSet, Runs, Turn,
     lint, modes_file,

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use quell_domain::id::InteractionId;
-use quell_domain::interaction::{NotEvaluated, Role};
+use quell_domain::interaction::{NotEvaluated, Role, TextField};
 use quell_domain::rule::Direction;
 use quell_domain::signal::Signal;
 use serde_json::{Map, Value};
@@ -22,6 +22,7 @@ use crate::event::Context;
 use crate::inspect::{Redaction, planted_patterns};
 use crate::judge::{FactAt, Judge};
 use crate::patterns::{Hit, PatternSet, Scanner, Subject};
+use crate::review::Review;
 use crate::rules::RuleSet;
 use crate::score::Scores;
 
@@ -173,6 +174,20 @@ impl StreamInspection {
             for fact in tools::of_call(tool, &self.tools_offered) {
                 self.judge.about_exchange(fact);
             }
+            self.decide("", &[], &mut step);
+        }
+        step
+    }
+
+    /// Both sides of the exchange are there: states what no piece of the answer says by itself.
+    /// Comes before [`finish`](Self::finish); a rule that blocks on it cuts the stream there.
+    pub fn review(&mut self, review: Review<'_>, answer: &[TextField]) -> StreamStep {
+        let mut step = StreamStep::default();
+        if !self.cut {
+            let remarks = review.remarks(answer, &mut self.budget);
+            step.not_evaluated
+                .extend(remarks.missing.iter().map(|reason| not_evaluated(reason, "")));
+            self.judge.remark(remarks);
             self.decide("", &[], &mut step);
         }
         step

@@ -57,6 +57,9 @@ pub struct Application {
     /// Strings planted in system prompts or documents that must never leave.
     #[serde(default)]
     pub canaries: Vec<String>,
+    /// Hosts that the arguments of tool calls may name, with all below them; empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_destinations: Vec<String>,
     /// Preamble used while degraded.
     #[serde(default = "default_preamble")]
     pub strict_preamble: String,
@@ -119,6 +122,7 @@ impl Application {
             forward_paths: Vec::new(),
             contact: default_contact(),
             canaries: Vec::new(),
+            tool_destinations: Vec::new(),
             strict_preamble: default_preamble(),
             user_token_secret: None,
             user_token: UserToken::default(),

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use quell_detection::{Budget, Context, Decision, Findings, PatternSet, Redaction};
+use quell_detection::{Budget, Context, Decision, Findings, PatternSet, Redaction, Review};
 use quell_domain::InteractionId;
 use quell_domain::application::{ProviderState, RecordPolicy};
 use quell_domain::interaction::{
@@ -517,8 +517,10 @@ impl Exchange {
         let mut budget = std::mem::replace(&mut self.budget, Budget::new(0));
         let application = self.application()?;
         let system_text = quell_wire::system_text(request);
-        let tools_called: Vec<String> =
-            self.record.tool_calls.iter().map(|call| call.name.clone()).collect();
+        let schemas = match direction {
+            Direction::Input => Vec::new(),
+            Direction::Output => quell_wire::tool_schemas(request),
+        };
         let findings = catch_unwind(AssertUnwindSafe(|| {
             let context = Context {
                 application: &self.record.application,
@@ -528,7 +530,10 @@ impl Exchange {
                 system_text: &system_text,
                 canaries: &application.config.canaries,
                 tools_offered: &self.record.tools_offered,
-                tools_called: &tools_called,
+                review: match direction {
+                    Direction::Input => Review::default(),
+                    Direction::Output => self.review(request, &schemas, &application),
+                },
                 stream: self.record.stream,
                 parameters: &self.record.parameters,
             };
@@ -541,6 +546,22 @@ impl Exchange {
         tracing::error!(interaction.id = %self.record.id, "an analyzer panicked");
         self.unjudged("analyzer_failure", direction)?;
         Ok(Findings::default())
+    }
+
+    /// Both sides of the exchange, once the answer is noted in the record.
+    pub(crate) fn review<'a>(
+        &'a self,
+        request: &'a ParsedRequest,
+        schemas: &'a [(&'a str, &'a serde_json::Value)],
+        application: &'a ActiveApplication,
+    ) -> Review<'a> {
+        Review {
+            request: &request.fields,
+            schemas,
+            destinations: &application.config.tool_destinations,
+            calls: &self.record.tool_calls,
+            logprobs: self.record.logprobs.as_ref(),
+        }
     }
 
     /// Takes findings into the record and decides. Returns what must be redacted.

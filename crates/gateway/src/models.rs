@@ -122,7 +122,7 @@ impl Shadow {
             system_text: &request.system_text,
             canaries: &[],
             tools_offered: &[],
-            tools_called: &[],
+            review: quell_detection::Review::default(),
             stream: false,
             parameters: &Map::new(),
         };

@@ -245,7 +245,7 @@ impl Pump {
         }
     }
 
-    /// Runs the inspection and carries out what it says.
+    /// Runs the inspection and does what it says.
     fn inspect(
         &mut self,
         step: impl FnOnce(&mut StreamInspection) -> StreamStep,
@@ -253,7 +253,13 @@ impl Pump {
         let Some(inspection) = self.inspection.as_mut() else {
             return ControlFlow::Continue(());
         };
-        let Ok(step) = catch_unwind(AssertUnwindSafe(|| step(inspection))) else {
+        let step = catch_unwind(AssertUnwindSafe(|| step(inspection)));
+        self.carry_out(step)
+    }
+
+    /// Does what a step of the inspection says; none where it panicked.
+    fn carry_out(&mut self, step: std::thread::Result<StreamStep>) -> ControlFlow<End> {
+        let Ok(step) = step else {
             tracing::error!(interaction.id = %self.exchange.record.id, "an analyzer panicked on a stream");
             return self.unjudged("analyzer_failure");
         };
@@ -444,7 +450,7 @@ fn inspection(exchange: &Exchange) -> StreamInspection {
         system_text: &system_text,
         canaries,
         tools_offered: &exchange.record.tools_offered,
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: true,
         parameters: &exchange.record.parameters,
     };

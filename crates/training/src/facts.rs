@@ -38,7 +38,7 @@ pub fn inspect_turns(
         system_text: system,
         canaries: &[],
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: false,
         parameters: &parameters,
     };

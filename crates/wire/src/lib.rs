@@ -41,5 +41,5 @@ pub use response::{ParsedResponse, parse_response};
 pub use sse::{Frame, SseParser};
 pub use stream::{Delta, StreamReader, length_end, rewrite};
 pub use surface::endpoint_for;
-pub use tools::remove_tools;
+pub use tools::{remove_tools, tool_schemas};
 pub use walk::{DECODED, KEYS, MAX_FIELDS, is_derived};

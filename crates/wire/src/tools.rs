@@ -26,6 +26,23 @@ pub(crate) fn names(definition: &Map<String, Value>) -> Vec<String> {
     own.into_iter().chain(nested).collect()
 }
 
+/// The JSON schema of each offered tool's arguments, where the request declares one, by the
+/// tool's name.
+pub fn tool_schemas(request: &ParsedRequest) -> Vec<(&str, &Value)> {
+    fn schema(definition: &Value) -> Option<(&str, &Value)> {
+        let inner = definition.get("function").unwrap_or(definition);
+        let name = inner.get("name")?.as_str()?;
+        let schema = inner.get("parameters").or(inner.get("input_schema"))?;
+        schema.is_object().then_some((name, schema))
+    }
+    let listed = ["tools", "functions"].into_iter().filter_map(|key| request.body.get(key));
+    let definitions = listed.filter_map(Value::as_array).flatten().take(MAX_SCHEMAS);
+    definitions.filter_map(schema).collect()
+}
+
+/// Schemas looked at; tools past this many are called unchecked.
+const MAX_SCHEMAS: usize = 1_024;
+
 /// Takes away the tools with these names, and a `tool_choice` that needs one of them. Returns what
 /// was taken away.
 pub fn remove_tools(request: &mut ParsedRequest, names: &[String]) -> Vec<String> {

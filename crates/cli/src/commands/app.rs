@@ -93,6 +93,10 @@ pub(crate) struct SetArgs {
     /// Strings that must never leave, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "TEXT")]
     canaries: Option<Vec<String>>,
+    /// Hosts that arguments of tool calls may name, with all below them, separated by commas;
+    /// an empty text allows any.
+    #[arg(long, value_delimiter = ',', value_name = "HOST")]
+    tool_destinations: Option<Vec<String>>,
     /// Secret reference (env:NAME or file:/path) of the key that signs user tokens.
     #[arg(long, value_name = "REFERENCE")]
     user_token_secret: Option<String>,
@@ -262,6 +266,9 @@ fn change(value: &mut Application, args: &SetArgs) {
     value.provider_state = args.provider_state.map_or(value.provider_state, Into::into);
     if let Some(canaries) = &args.canaries {
         value.canaries.clone_from(canaries);
+    }
+    if let Some(hosts) = &args.tool_destinations {
+        value.tool_destinations = hosts.iter().filter(|host| !host.is_empty()).cloned().collect();
     }
     if args.user_token_secret.is_some() {
         value.user_token_secret.clone_from(&args.user_token_secret);

@@ -26,6 +26,8 @@ const BUDGETS_MAX: usize = 32;
 const PRICES_MAX: usize = 500;
 /// Longest text of a setting people write, bytes.
 const TEXT_MAX: usize = 4_000;
+/// Hosts an application may list.
+const DESTINATIONS_MAX: usize = 200;
 
 impl Control {
     /// Every application, by name.
@@ -118,6 +120,19 @@ fn check(application: &Application) -> Result<(), Refused> {
     }
     if application.forward_paths.iter().any(|path| !path.starts_with('/')) {
         return refuse("application.forward_paths", "a path starts with /");
+    }
+    let host = |host: &str| {
+        let host = host.trim_start_matches("*.");
+        let known = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+        !host.is_empty() && host.len() <= 253 && host.chars().all(known)
+    };
+    if application.tool_destinations.len() > DESTINATIONS_MAX
+        || !application.tool_destinations.iter().all(|name| host(name))
+    {
+        return refuse(
+            "application.tool_destinations",
+            "name at most 200 hosts, such as api.example.org, without scheme, port or path",
+        );
     }
     let references = application
         .user_token_secret

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quell_detection::{Budget, Context, PatternSet, RuleSet, Scores};
+use quell_detection::{Budget, Context, PatternSet, Review, RuleSet, Scores};
 use quell_domain::application::Limits;
 use quell_domain::interaction::Interaction;
 use quell_domain::rule::Direction;
@@ -70,7 +70,6 @@ fn judged(rules: &RuleSet, record: &Interaction, direction: Direction) -> (Score
         .filter(|field| field.part == "system")
         .map(|field| field.text.as_str())
         .collect();
-    let tools: Vec<String> = record.tool_calls.iter().map(|call| call.name.clone()).collect();
     let context = Context {
         application: &record.application,
         endpoint: record.endpoint,
@@ -79,7 +78,7 @@ fn judged(rules: &RuleSet, record: &Interaction, direction: Direction) -> (Score
         system_text: &system.join("\n"),
         canaries: &[],
         tools_offered: &record.tools_offered,
-        tools_called: &tools,
+        review: Review::recorded(record),
         stream: record.stream,
         parameters: &record.parameters,
     };

@@ -1,13 +1,17 @@
 //! What can be said about text and exchanges without a pattern: each analyzer states facts.
 
 pub(crate) mod answer;
+pub(crate) mod arguments;
+pub(crate) mod confidence;
 pub(crate) mod echo;
+pub(crate) mod grounding;
 pub(crate) mod language;
 pub(crate) mod loops;
 pub(crate) mod noise;
 pub(crate) mod reencoded;
 pub(crate) mod refusal;
 pub(crate) mod repetition;
+pub(crate) mod schema;
 pub(crate) mod sizes;
 pub(crate) mod system_secret;
 pub(crate) mod tokens;
@@ -76,6 +80,10 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("output.encoded_identifier", "an identifier of a person or account leaves encoded"),
     ("output.encoded_secret", "a key or token leaves encoded"),
     ("output.compliance_after_harm", "a long answer without refusal to a request found harmful"),
+    (
+        "output.low_overlap",
+        "most long words of the answer stand nowhere in the request and its documents",
+    ),
     ("output.loop", "eighty words in a row that stood in the answer before"),
     ("output.refusal", "the answer begins by declining"),
     ("output.script_switch", "the answer changes its script half-way"),
@@ -84,6 +92,15 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("output.system_prompt_fragment", "eleven words of the system text in a row leave"),
     ("output.system_prompt_reworded", "the answer uses most of the system text's long words"),
     ("output.system_secret", "a password or code of the system text leaves"),
+    ("output.uncertain", "the provider's log-probabilities say that the model was unsure"),
+    (
+        "output.ungrounded_names",
+        "names in the answer stand nowhere in the request and its documents",
+    ),
+    (
+        "output.ungrounded_numbers",
+        "numbers in the answer stand nowhere in the request and its documents",
+    ),
     ("parameters.choices.gt_8", "more than 8 answers were asked for"),
     ("parameters.max_tokens.gt_16k", "more than 16,000 output tokens were asked for"),
     ("text.noise_suffix", "a user's text ends in a string as no language writes it"),
@@ -93,6 +110,16 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("tokens.input.gt_128k", "more than about 128,000 tokens of input"),
     ("tokens.output.gt_8k", "more than about 8,000 tokens of output"),
     ("tokens.output.gt_32k", "more than about 32,000 tokens of output"),
+    ("tool.arguments_outside_schema", "a call's arguments break the schema the request declared"),
+    ("tool.arguments_unreadable", "a call's arguments are no JSON, though a schema was declared"),
+    (
+        "tool.destination_from_document",
+        "a call that sends data goes to an address only a tool's result names",
+    ),
+    (
+        "tool.destination_out_of_scope",
+        "a call's arguments name a host outside the application's list",
+    ),
     ("tool.executes_code", "a tool was called whose name says it runs code or commands"),
     ("tool.not_offered", "a tool was called that the request did not offer"),
     ("tool.reads_data", "a tool was called whose name says it reads files, mail or records"),

@@ -102,6 +102,18 @@ pub struct Turn {
     /// Tools called.
     #[serde(skip_serializing_if = "is_default")]
     pub tools_called: Vec<String>,
+    /// Arguments of every call.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tool_arguments: Option<serde_json::Value>,
+    /// JSON schema of the arguments of every tool called.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tool_schema: Option<serde_json::Value>,
+    /// Hosts that arguments may name.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tool_destinations: Vec<String>,
+    /// The answer's log-probabilities, as a provider gives them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub logprobs: Option<serde_json::Value>,
     /// The model asked for.
     #[serde(skip_serializing_if = "is_default")]
     pub model: Option<String>,

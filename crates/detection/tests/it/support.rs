@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use quell_detection::{Budget, Context, Findings, PatternSet, RuleSet, StreamInspection};
+use quell_detection::{Budget, Context, Findings, PatternSet, Review, RuleSet, StreamInspection};
 use quell_domain::id::InteractionId;
-use quell_domain::interaction::{Endpoint, Role, TextField};
+use quell_domain::interaction::{Endpoint, Role, TextField, ToolCall};
 use quell_domain::principal::Principal;
 use serde_json::Map;
 
@@ -32,7 +32,7 @@ pub(crate) struct Setting {
     pub(crate) system: String,
     pub(crate) canaries: Vec<String>,
     pub(crate) offered: Vec<String>,
-    pub(crate) called: Vec<String>,
+    pub(crate) called: Vec<ToolCall>,
     pub(crate) parameters: Map<String, serde_json::Value>,
 }
 
@@ -46,7 +46,7 @@ impl Setting {
             system_text: &self.system,
             canaries: &self.canaries,
             tools_offered: &self.offered,
-            tools_called: &self.called,
+            review: Review { calls: &self.called, ..Review::default() },
             stream: false,
             parameters: &self.parameters,
         }

@@ -2,6 +2,7 @@
 //! then the last bytes leave.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,13 +22,13 @@ const LAST_BYTES: Duration = Duration::from_secs(10);
 impl Pump {
     /// Settles and records, then lets the last bytes leave.
     pub(super) async fn end(mut self, mut end: End) {
+        let summary = self.reader.summary();
+        record::note_response(&mut self.exchange.record, &summary);
         if matches!(end, End::Done | End::Spent)
-            && let ControlFlow::Break(worse) = self.inspect(StreamInspection::finish)
+            && let ControlFlow::Break(worse) = self.judge_whole()
         {
             end = worse;
         }
-        let summary = self.reader.summary();
-        record::note_response(&mut self.exchange.record, &summary);
         if matches!(end, End::Done | End::Spent)
             && let ControlFlow::Break(worse) = self.judge_buffered()
         {
@@ -77,6 +78,26 @@ impl Pump {
         let tokens = self.exchange.room.as_ref().map_or(0, Room::output);
         last.extend_from_slice(&quell_wire::length_end(&self.reader, tokens));
         last.freeze()
+    }
+
+    /// Judges what is still held, and the answer beside its request.
+    fn judge_whole(&mut self) -> ControlFlow<End> {
+        let (Ok(application), Some(request)) =
+            (self.exchange.application(), self.exchange.request.take())
+        else {
+            return self.inspect(StreamInspection::finish);
+        };
+        let schemas = quell_wire::tool_schemas(&request);
+        let Some(mut inspection) = self.inspection.take() else { return ControlFlow::Continue(()) };
+        let step = catch_unwind(AssertUnwindSafe(|| {
+            let review = self.exchange.review(&request, &schemas, &application);
+            inspection.review(review, &self.exchange.record.response)
+        }));
+        self.inspection = Some(inspection);
+        drop(schemas);
+        self.exchange.request = Some(request);
+        self.carry_out(step)?;
+        self.inspect(StreamInspection::finish)
     }
 
     /// A buffered answer that has come to its end is judged once more, as one that is not streamed.

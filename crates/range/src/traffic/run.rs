@@ -228,7 +228,7 @@ fn exchange(
         system_text: system,
         canaries: &[],
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: false,
         parameters: &step.parameters,
     };

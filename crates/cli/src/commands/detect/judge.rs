@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use quell_detection::{Budget, Context, Decision, Findings, PatternSet, RuleSet, Scores};
+use quell_detection::{Budget, Context, Decision, Findings, PatternSet, Review, RuleSet, Scores};
 use quell_domain::application::Limits;
 use quell_domain::interaction::{Cause, Endpoint, NotEvaluated, Outcome, TextField};
 use quell_domain::kind::IncidentKind;
@@ -108,7 +108,7 @@ impl Bench {
             system_text: &task.system_text,
             canaries: &[],
             tools_offered: &[],
-            tools_called: &[],
+            review: Review { request: &task.request, ..Review::default() },
             stream: false,
             parameters: &self.parameters,
         }

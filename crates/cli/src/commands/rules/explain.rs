@@ -130,7 +130,7 @@ fn judged(set: &RuleSet, text: &str, role: Role, direction: Direction) -> Findin
         system_text: "",
         canaries: &[],
         tools_offered: &[],
-        tools_called: &[],
+        review: quell_detection::Review::default(),
         stream: false,
         parameters: &parameters,
     };

@@ -45,6 +45,7 @@ const FILES: &[(&str, &str)] = files![
     "rules/documents.yaml",
     "rules/extraction.yaml",
     "rules/floods.yaml",
+    "rules/grounding.yaml",
     "rules/harm.yaml",
     "rules/indirect.yaml",
     "rules/injection.yaml",
@@ -65,4 +66,28 @@ pub fn embedded() -> Vec<ContentFile> {
         .iter()
         .map(|(path, text)| ContentFile { path: (*path).to_owned(), text: (*text).to_owned() })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_patterns_and_rules_is_shipped() {
+        let mut there: Vec<String> = ["patterns", "rules"]
+            .iter()
+            .flat_map(|folder| {
+                let path = format!("{}/../../content/{folder}", env!("CARGO_MANIFEST_DIR"));
+                let entries = std::fs::read_dir(path).expect("the folder is there");
+                entries.map(move |entry| {
+                    let name = entry.expect("a readable folder").file_name();
+                    format!("{folder}/{}", name.to_string_lossy())
+                })
+            })
+            .collect();
+        let mut shipped: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
+        there.sort();
+        shipped.sort_unstable();
+        assert_eq!(shipped, there);
+    }
 }

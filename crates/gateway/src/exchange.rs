@@ -532,7 +532,13 @@ impl Exchange {
                 tools_offered: &self.record.tools_offered,
                 review: match direction {
                     Direction::Input => Review::default(),
-                    Direction::Output => self.review(request, &schemas, &application),
+                    Direction::Output => Review {
+                        request: &request.fields,
+                        schemas: &schemas,
+                        destinations: &application.config.tool_destinations,
+                        calls: &self.record.tool_calls,
+                        logprobs: self.record.logprobs.as_ref(),
+                    },
                 },
                 stream: self.record.stream,
                 parameters: &self.record.parameters,
@@ -546,22 +552,6 @@ impl Exchange {
         tracing::error!(interaction.id = %self.record.id, "an analyzer panicked");
         self.unjudged("analyzer_failure", direction)?;
         Ok(Findings::default())
-    }
-
-    /// Both sides of the exchange, once the answer is noted in the record.
-    pub(crate) fn review<'a>(
-        &'a self,
-        request: &'a ParsedRequest,
-        schemas: &'a [(&'a str, &'a serde_json::Value)],
-        application: &'a ActiveApplication,
-    ) -> Review<'a> {
-        Review {
-            request: &request.fields,
-            schemas,
-            destinations: &application.config.tool_destinations,
-            calls: &self.record.tool_calls,
-            logprobs: self.record.logprobs.as_ref(),
-        }
     }
 
     /// Takes findings into the record and decides. Returns what must be redacted.

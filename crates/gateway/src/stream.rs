@@ -181,6 +181,9 @@ impl Pump {
                 .collect();
             self.held.push(frame, deltas);
             self.note_tool_calls()?;
+            if self.reader.call_ended() {
+                self.judge_calls()?;
+            }
             for (field, part, text) in inspected {
                 let over = self.gate.heard(&field, &text);
                 self.inspect(|inspection| inspection.push(&field, &part, &text))?;
@@ -253,13 +256,7 @@ impl Pump {
         let Some(inspection) = self.inspection.as_mut() else {
             return ControlFlow::Continue(());
         };
-        let step = catch_unwind(AssertUnwindSafe(|| step(inspection)));
-        self.carry_out(step)
-    }
-
-    /// Does what a step of the inspection says; none where it panicked.
-    fn carry_out(&mut self, step: std::thread::Result<StreamStep>) -> ControlFlow<End> {
-        let Ok(step) = step else {
+        let Ok(step) = catch_unwind(AssertUnwindSafe(|| step(inspection))) else {
             tracing::error!(interaction.id = %self.exchange.record.id, "an analyzer panicked on a stream");
             return self.unjudged("analyzer_failure");
         };

@@ -2,14 +2,14 @@
 //! then the last bytes leave.
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quell_detection::StreamInspection;
-use quell_domain::interaction::{Cause, Cut, Outcome};
+use quell_detection::{Review, StreamInspection};
+use quell_domain::interaction::{Cause, Cut, Outcome, TextField, ToolCall};
 use quell_domain::streaming::StreamMode;
 use quell_wire::{Refusal, RefusalReason};
+use serde_json::Value;
 
 use super::{End, Pump};
 use crate::exchange::Stop;
@@ -82,22 +82,39 @@ impl Pump {
 
     /// Judges what is still held, and the answer beside its request.
     fn judge_whole(&mut self) -> ControlFlow<End> {
-        let (Ok(application), Some(request)) =
-            (self.exchange.application(), self.exchange.request.take())
-        else {
-            return self.inspect(StreamInspection::finish);
-        };
-        let schemas = quell_wire::tool_schemas(&request);
-        let Some(mut inspection) = self.inspection.take() else { return ControlFlow::Continue(()) };
-        let step = catch_unwind(AssertUnwindSafe(|| {
-            let review = self.exchange.review(&request, &schemas, &application);
-            inspection.review(review, &self.exchange.record.response)
-        }));
-        self.inspection = Some(inspection);
-        drop(schemas);
-        self.exchange.request = Some(request);
-        self.carry_out(step)?;
+        let record = &self.exchange.record;
+        let (calls, answer) = (record.tool_calls.clone(), record.response.clone());
+        self.review(&calls, &answer, record.logprobs.clone().as_ref())?;
         self.inspect(StreamInspection::finish)
+    }
+
+    /// Judges the calls so far, before a frame that tells the client that one is complete.
+    pub(super) fn judge_calls(&mut self) -> ControlFlow<End> {
+        let calls = self.reader.summary().tool_calls;
+        self.review(&calls, &[], None)
+    }
+
+    fn review(
+        &mut self,
+        calls: &[ToolCall],
+        answer: &[TextField],
+        logprobs: Option<&Value>,
+    ) -> ControlFlow<End> {
+        let Some(application) = self.exchange.application.clone() else {
+            return ControlFlow::Continue(());
+        };
+        let Some(request) = self.exchange.request.take() else { return ControlFlow::Continue(()) };
+        let schemas = quell_wire::tool_schemas(&request);
+        let review = Review {
+            request: &request.fields,
+            schemas: &schemas,
+            destinations: &application.config.tool_destinations,
+            calls,
+            logprobs,
+        };
+        let step = self.inspect(|inspection| inspection.review(review, answer));
+        self.exchange.request = Some(request);
+        step
     }
 
     /// A buffered answer that has come to its end is judged once more, as one that is not streamed.

@@ -5,6 +5,8 @@ mod bad_input;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod calls;
+#[cfg(test)]
 mod containment;
 #[cfg(test)]
 mod durability;

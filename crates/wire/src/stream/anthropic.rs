@@ -19,7 +19,10 @@ pub(super) fn read(pieces: &mut Pieces<'_>, event: &Map<String, Value>) -> Resul
     let index = number(event, "index");
     match text(event, "type") {
         "content_block_start" => pieces.reader.open_block = Some(index),
-        "content_block_stop" => pieces.reader.open_block = None,
+        "content_block_stop" => {
+            pieces.reader.open_block = None;
+            pieces.reader.ended = true;
+        }
         _ => {}
     }
     for (key, value) in event {

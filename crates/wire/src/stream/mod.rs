@@ -54,6 +54,8 @@ pub struct StreamReader {
     calls: BTreeMap<(u64, u64), Call>,
     citations: HashMap<u64, u64>,
     sequence: u64,
+    /// Whether the last frame ended a choice, a block or an item.
+    ended: bool,
     /// The content block of a message that has begun and not ended.
     open_block: Option<u64>,
 }
@@ -94,12 +96,14 @@ impl StreamReader {
             calls: BTreeMap::new(),
             citations: HashMap::new(),
             sequence: 0,
+            ended: false,
             open_block: None,
         }
     }
 
     /// The pieces of text in `frame`, in wire order. Comments and frames without text give none.
     pub fn read(&mut self, frame: &Frame) -> Result<Vec<Delta>, WireError> {
+        self.ended = false;
         if !frame.is_event() {
             return Ok(Vec::new());
         }
@@ -132,6 +136,11 @@ impl StreamReader {
     /// Names of the tools the model has begun to call, as far as they were read.
     pub fn tool_names(&self) -> impl Iterator<Item = &str> {
         self.calls.values().map(|call| call.call.name.as_str())
+    }
+
+    /// Whether the last frame tells a client that a tool call is complete.
+    pub fn call_ended(&self) -> bool {
+        self.ended && !self.calls.is_empty()
     }
 
     /// The response as far as it was read.

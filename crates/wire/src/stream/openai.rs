@@ -45,6 +45,7 @@ fn choice(
         match (key.as_str(), value) {
             ("delta", Value::Object(delta)) => self::delta(pieces, pointer, index, delta)?,
             ("finish_reason", Value::String(reason)) => {
+                pieces.reader.ended = true;
                 if pieces.reader.finish.len() < super::MAX_CHANNELS {
                     pieces.reader.finish.insert(index, reason.clone());
                 }

@@ -19,6 +19,7 @@ pub(super) fn read(pieces: &mut Pieces<'_>, event: &Map<String, Value>) -> Resul
     if let Some(sequence) = event.get("sequence_number").and_then(Value::as_u64) {
         pieces.reader.sequence = sequence.saturating_add(1);
     }
+    pieces.reader.ended = kind.ends_with("_call_arguments.done") || kind.ends_with("item.done");
     for (key, value) in event {
         let pointer = format!("/{key}");
         match (key.as_str(), value) {

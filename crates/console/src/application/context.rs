@@ -110,6 +110,7 @@ impl ApplicationPage {
             buffer_bytes: "4194304".into(),
             user_token: "required".into(),
             user_token_secret: "env:SHOP_TOKEN_KEY".into(),
+            tool_destinations: "api.shop.example\npay.example".into(),
             budgets: vec![
                 row("0", "application", "month", "", "250.00"),
                 row("1", "user", "hour", "20000", ""),

@@ -34,6 +34,8 @@ pub struct Form {
     pub user_token: String,
     /// Where the key that signs user tokens comes from.
     pub user_token_secret: String,
+    /// Hosts that arguments of tool calls may name, one a line.
+    pub tool_destinations: String,
     /// Budgets, and empty rows for more.
     pub budgets: Vec<BudgetRow>,
     /// A price a line.
@@ -84,6 +86,7 @@ impl Form {
             }
             .into(),
             user_token_secret: application.user_token_secret.clone().unwrap_or_default(),
+            tool_destinations: application.tool_destinations.join("\n"),
             budgets: with_free_rows(budgets.collect()),
             prices: prices.join("\n"),
             reserve_tokens: spending.reserve_tokens.to_string(),
@@ -111,6 +114,7 @@ impl Form {
             buffer_bytes: get("buffer_bytes"),
             user_token: get("user_token"),
             user_token_secret: get("user_token_secret"),
+            tool_destinations: fields.get("tool_destinations").replace('\r', ""),
             budgets: (0..ROWS_MAX).map_while(row).collect(),
             prices: fields.get("prices").replace('\r', ""),
             reserve_tokens: get("reserve_tokens"),
@@ -132,6 +136,8 @@ impl Form {
             let message = "Required tokens need the key that signs them: env:NAME or file:/path.";
             errors.insert("user_token_secret".into(), message.into());
         }
+        let hosts = self.tool_destinations.split_whitespace();
+        changed.tool_destinations = hosts.map(str::to_owned).collect();
         changed.spending.budgets = self.budgets(&stored.spending.budgets, &mut errors);
         let prices: Vec<ModelPrice> = self
             .prices

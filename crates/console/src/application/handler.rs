@@ -72,6 +72,7 @@ async fn stored_over(
         Ok(_) => Ok(()),
         Err(refused) if matches!(status(&refused), 404 | 409 | 422) => {
             let field = match refused.code() {
+                "application.tool_destinations" => "tool_destinations",
                 "application.user_token" | "secret.reference" => "user_token_secret",
                 "application.stream" => "window_chars",
                 "application.spending" => "budgets",

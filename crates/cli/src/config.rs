@@ -62,6 +62,53 @@ pub(crate) struct GatewayConfig {
     pub(crate) header_fields: usize,
     /// Drain time.
     pub(crate) drain_seconds: u64,
+    /// A classifier of one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) second_opinion: Option<SecondOpinionConfig>,
+}
+
+/// `[gateway.second_opinion]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecondOpinionConfig {
+    /// The model, in ONNX.
+    pub(crate) model: PathBuf,
+    /// Its tokenizer.
+    pub(crate) tokenizer: PathBuf,
+    /// The label that means an attack.
+    #[serde(default = "one")]
+    pub(crate) label: usize,
+    /// Probability from which it calls a text an attack.
+    #[serde(default = "half")]
+    pub(crate) threshold: f32,
+    /// Score of the shipped classifier from which it is asked.
+    #[serde(default = "low")]
+    pub(crate) low: f32,
+    /// Score below which it is asked.
+    #[serde(default = "high")]
+    pub(crate) high: f32,
+    /// Tokens read at once.
+    #[serde(default = "tokens")]
+    pub(crate) tokens: usize,
+    /// Texts judged at once.
+    #[serde(default = "one")]
+    pub(crate) parallel: usize,
+}
+
+const fn one() -> usize {
+    1
+}
+const fn half() -> f32 {
+    0.5
+}
+const fn low() -> f32 {
+    0.1
+}
+const fn high() -> f32 {
+    0.9
+}
+const fn tokens() -> usize {
+    256
 }
 
 /// `[control]`.
@@ -107,6 +154,11 @@ impl Config {
         }
         if self.gateway.concurrent == 0 || self.gateway.connections == 0 {
             bail!("gateway.concurrent and gateway.connections must be at least 1");
+        }
+        if let Some(second) = &self.gateway.second_opinion
+            && !(second.low < second.high && second.low >= 0.0)
+        {
+            bail!("gateway.second_opinion: low must be at least 0 and less than high");
         }
         if self.gateway.header_bytes < 8_192 {
             bail!("gateway.header_bytes must be at least 8192");
@@ -202,6 +254,11 @@ mod tests {
         for (text, place) in [
             ("[gateway]\nlisten_on = \"x\"", "listen_on"),
             ("[gateway]\nconcurrent = \"many\"", "gateway.concurrent"),
+            ("[gateway.second_opinion]\nmodel = \"a.onnx\"", "tokenizer"),
+            (
+                "[gateway.second_opinion]\nmodel = \"a\"\ntokenizer = \"b\"\nlow = 0.9",
+                "less than high",
+            ),
             ("colour = 1", "colour"),
             ("log = \"loud\"", "loud"),
             ("[gateway]\nname = \"UPPER\"", "UPPER"),

@@ -9,6 +9,7 @@ use anyhow::Context;
 use axum::Router;
 use quell_control::tokens::NewToken;
 use quell_control::{Control, ControlOptions};
+use quell_detection::Second;
 use quell_domain::clock::SharedClock;
 use quell_domain::id::SharedIds;
 use quell_domain::{AccessRole, SystemClock, SystemIds};
@@ -17,7 +18,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, SecondOpinionConfig};
 use crate::exit::Failure;
 use crate::{lifecycle, local, output, supervisor};
 
@@ -138,6 +139,7 @@ pub(crate) fn start_gateway(
         header_bytes: settings.header_bytes,
         header_fields: settings.header_fields,
         drain_seconds: settings.drain_seconds,
+        second_opinion: settings.second_opinion.as_ref().map(second_opinion).transpose()?,
         ..GatewayOptions::new(&settings.name, config.data_dir.clone(), &control_url, token)
     };
     let gateway =
@@ -153,6 +155,32 @@ pub(crate) fn start_gateway(
     }
     tracing::info!(address = %gateway.address(), name = gateway.name(), "gateway listening");
     Ok(gateway)
+}
+
+/// Loads the operator's own classifier.
+#[cfg(feature = "onnx")]
+fn second_opinion(settings: &SecondOpinionConfig) -> anyhow::Result<Second> {
+    let options = quell_onnx::OnnxOptions {
+        model: settings.model.clone(),
+        tokenizer: settings.tokenizer.clone(),
+        label: settings.label,
+        threshold: settings.threshold,
+        tokens: settings.tokens,
+        parallel: settings.parallel,
+    };
+    let model = quell_onnx::OnnxClassifier::load(&options).context("gateway.second_opinion")?;
+    let band = quell_detection::Band { low: settings.low, high: settings.high };
+    Ok(Second { opinion: Arc::new(model), band })
+}
+
+/// Says that this build cannot load one.
+#[cfg(not(feature = "onnx"))]
+fn second_opinion(settings: &SecondOpinionConfig) -> anyhow::Result<Second> {
+    anyhow::bail!(
+        "gateway.second_opinion: this build cannot run {}; build it with `--features onnx`, or take \
+         the section out",
+        settings.model.display()
+    )
 }
 
 /// What `gateway.control_url` says when nobody set it: then control is where it listens.

@@ -35,9 +35,14 @@ pub(crate) struct FieldFindings {
     pub(crate) facts: Vec<Stated>,
     pub(crate) measures: Vec<(MeasureId, Range<usize>)>,
     pub(crate) scores: Scores,
+    /// A second opinion was wanted and not to be had.
+    pub(crate) unasked: bool,
     /// Matches were dropped because too many were in progress at once.
     pub(crate) crowded: bool,
 }
+
+/// What asking for a second opinion costs, in the budget's terms.
+const SECOND_OPINION: usize = 256 * 1024;
 
 /// Facts of these groups make a decoded text an attack.
 const ATTACKS: [&str; 4] = ["injection.", "jailbreak.", "extraction.", "exfiltration."];
@@ -95,7 +100,7 @@ impl RuleSet {
             return known;
         }
         let found = Arc::new(self.read_anew(extra, role, text, budget));
-        if !budget.exhausted() {
+        if !budget.exhausted() && !found.unasked {
             cache.put(key, &found);
         }
         found
@@ -146,7 +151,16 @@ impl RuleSet {
     ) {
         let Some(classifier) = self.classifier() else { return };
         let facts = found.facts[from..].iter().map(|at| at.fact.as_ref());
-        let Some(judgement) = classifier.judge(role, text, facts, budget) else { return };
+        let Some(first) = classifier.judge(role, text, facts, budget) else { return };
+        let second = self.second().filter(|second| second.is_wanted(&first));
+        let judgement = match second {
+            Some(second) if budget.spend(SECOND_OPINION) => {
+                let over = second.over(first, text);
+                found.unasked |= over.is_none();
+                over.unwrap_or(first)
+            }
+            _ => first,
+        };
         found.scores = found.scores.max(judgement.scores);
         for fact in judgement.facts() {
             found.state(fact, &span);

@@ -287,6 +287,9 @@ impl Run {
         if found.crowded {
             self.not_evaluated("crowded", &field.field);
         }
+        if found.unasked {
+            self.not_evaluated("second_opinion", &field.field);
+        }
         for Stated { fact, start, end, exact } in &found.facts {
             let at = FactAt {
                 fact: fact.as_ref().to_owned(),

@@ -29,6 +29,7 @@ mod patterns;
 mod review;
 mod rules;
 mod score;
+mod second;
 mod stream;
 mod taxonomy;
 mod validate;
@@ -53,6 +54,7 @@ pub use rules::{
     lint, modes_file,
 };
 pub use score::Scores;
+pub use second::{Band, Second, SecondOpinion};
 pub use stream::{CutReason, StreamInspection, StreamStep};
 pub use taxonomy::{KindEntry, Taxonomy, TaxonomyError};
 pub use validate::{Accepted, LOOK_BEHIND, Validator};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use quell_detection::classifier::Classifier;
-use quell_detection::{PatternError, PatternSet, RuleSet};
+use quell_detection::{PatternError, PatternSet, RuleSet, Second};
 use quell_domain::application::{Application, KeyBinding, Upstream};
 use quell_domain::measure::{Target, TextPattern};
 use quell_domain::snapshot::{Snapshot, SnapshotContent};
@@ -117,13 +117,22 @@ pub(crate) enum ActivateError {
     KeyHash(String),
 }
 
+/// What a gateway brings to every snapshot of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Local<'a> {
+    /// Where models are kept.
+    pub data_dir: &'a Path,
+    /// Who is asked where the classifier is unsure.
+    pub second: Option<&'a Second>,
+}
+
 impl Active {
     /// Compiles `snapshot`, keeping from `held` whatever did not change: compiled rules, open
     /// breakers, requests in flight.
     pub(crate) fn compile(
         snapshot: Arc<Snapshot>,
         held: Option<&Active>,
-        data_dir: &Path,
+        local: Local<'_>,
     ) -> Result<Self, ActivateError> {
         if !snapshot.is_intact() {
             return Err(ActivateError::Damaged);
@@ -131,12 +140,12 @@ impl Active {
         if let Some(held) = held.filter(|held| held.epoch >= snapshot.epoch) {
             return Err(ActivateError::Stale { offered: snapshot.epoch, held: held.epoch });
         }
-        Self::compiled(snapshot, held, data_dir)
+        Self::compiled(snapshot, held, local)
     }
 
     /// The same snapshot again, with models that have arrived meanwhile.
-    pub(crate) fn with_models(&self, data_dir: &Path) -> Result<Self, ActivateError> {
-        Self::compiled(Arc::clone(&self.snapshot), Some(self), data_dir)
+    pub(crate) fn with_models(&self, local: Local<'_>) -> Result<Self, ActivateError> {
+        Self::compiled(Arc::clone(&self.snapshot), Some(self), local)
     }
 
     /// Digests of the models that the snapshot names and this gateway does not run.
@@ -154,18 +163,20 @@ impl Active {
     fn compiled(
         snapshot: Arc<Snapshot>,
         held: Option<&Active>,
-        data_dir: &Path,
+        local: Local<'_>,
     ) -> Result<Self, ActivateError> {
         let content = &snapshot.content;
         let content_digest = digest_content(&snapshot);
         let held_rules = held.filter(|held| held.content_digest == content_digest);
-        let classifier = classifier(content, held, data_dir);
+        let classifier = classifier(content, held, local.data_dir);
         let same = |held: &&Active| digest(held.rules.classifier()) == digest(classifier.as_ref());
-        let rules = match held_rules.filter(same) {
-            Some(held) => Arc::clone(&held.rules),
-            None => Arc::new(with(rules(content)?, classifier)),
+        let rules = if let Some(held) = held_rules.filter(same) {
+            Arc::clone(&held.rules)
+        } else {
+            let rules = with(rules(content)?, classifier);
+            Arc::new(rules.with_second_opinion(local.second.cloned()))
         };
-        let shadow = shadow(content, held_rules, data_dir)?;
+        let shadow = shadow(content, held_rules, local.data_dir)?;
         let table = Table::compile(snapshot.epoch, &content.measures)
             .map_err(|error| ActivateError::Table(error.to_string()))?;
         let mut upstreams = HashMap::with_capacity(content.upstreams.len());

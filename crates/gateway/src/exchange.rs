@@ -25,6 +25,7 @@ use quell_domain::principal::Principal;
 use quell_domain::rule::Direction;
 use quell_response::{Subject, Treatment};
 use quell_wire::{ParsedRequest, Refusal, RefusalReason, WireReply};
+use tokio::runtime::RuntimeFlavor;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::active::{Active, ActiveApplication};
@@ -543,7 +544,7 @@ impl Exchange {
                 stream: self.record.stream,
                 parameters: &self.record.parameters,
             };
-            analyse(self, &context, &mut budget)
+            self.on_this_thread(|| analyse(self, &context, &mut budget))
         }));
         self.budget = budget;
         if let Ok(findings) = findings {
@@ -552,6 +553,15 @@ impl Exchange {
         tracing::error!(interaction.id = %self.record.id, "an analyzer panicked");
         self.unjudged("analyzer_failure", direction)?;
         Ok(Findings::default())
+    }
+
+    /// Runs `work` here. Where a second opinion may take its time, the runtime is told.
+    fn on_this_thread<T>(&self, work: impl FnOnce() -> T) -> T {
+        let runtime = tokio::runtime::Handle::current().runtime_flavor();
+        if self.active.rules.second().is_some() && runtime == RuntimeFlavor::MultiThread {
+            return tokio::task::block_in_place(work);
+        }
+        work()
     }
 
     /// Takes findings into the record and decides. Returns what must be redacted.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
-use quell_detection::FieldCache;
+use quell_detection::{FieldCache, Second};
 use quell_domain::clock::SharedClock;
 use quell_domain::id::SharedIds;
 use quell_domain::interaction::Interaction;
@@ -20,7 +20,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::active::Active;
+use crate::active::{Active, Local};
 use crate::fallback::Handoffs;
 use crate::probe::Probes;
 use crate::spend::Ledger;
@@ -52,6 +52,8 @@ pub struct GatewayOptions {
     pub drain_seconds: u64,
     /// How long a client whose stream waits to be judged hears nothing.
     pub keep_alive: Duration,
+    /// A classifier of the operator's own, asked where the shipped one is unsure.
+    pub second_opinion: Option<Second>,
 }
 
 impl GatewayOptions {
@@ -70,7 +72,12 @@ impl GatewayOptions {
             header_fields: 100,
             drain_seconds: 60,
             keep_alive: Duration::from_secs(10),
+            second_opinion: None,
         }
+    }
+
+    pub(crate) fn local(&self) -> Local<'_> {
+        Local { data_dir: &self.data_dir, second: self.second_opinion.as_ref() }
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn resume(shared: &Shared) {
     };
     let taken =
         serde_json::from_slice::<Snapshot>(&bytes).map_err(SyncError::from).and_then(|snapshot| {
-            Ok(Active::compile(Arc::new(snapshot), None, &shared.options.data_dir)?)
+            Ok(Active::compile(Arc::new(snapshot), None, shared.options.local())?)
         });
     match taken {
         Ok(active) => {
@@ -138,7 +138,7 @@ async fn fetch_models(shared: &Arc<Shared>) -> Result<(), SyncError> {
     }
     let shared = Arc::clone(shared);
     let taken = tokio::task::spawn_blocking(move || {
-        let active = active.with_models(&shared.options.data_dir)?;
+        let active = active.with_models(shared.options.local())?;
         tracing::info!(epoch = active.epoch, ?missing, "models taken up");
         shared.activate(active);
         Ok(())
@@ -194,9 +194,9 @@ async fn take(shared: &Arc<Shared>, snapshot: Snapshot) -> Result<(), SyncError>
     let shared = Arc::clone(shared);
     let taken = tokio::task::spawn_blocking(move || {
         let snapshot = Arc::new(snapshot);
-        let data_dir = &shared.options.data_dir;
         let held = shared.active();
-        let active = Active::compile(Arc::clone(&snapshot), held.as_deref(), data_dir)?;
+        let active =
+            Active::compile(Arc::clone(&snapshot), held.as_deref(), shared.options.local())?;
         tracing::info!(epoch = active.epoch, measures = active.table.len(), "snapshot in force");
         // In force first: a disk that is full is no reason not to contain.
         shared.activate(active);

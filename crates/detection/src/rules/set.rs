@@ -20,6 +20,7 @@ use super::section::Section;
 use super::trigger::{Index, triggers};
 use crate::classifier::{CLASSIFIER_FACTS, Classifier};
 use crate::patterns::{Matchers, PatternError, PatternSet, PatternSpec};
+use crate::second::{Band, Second};
 use crate::validate::Validator;
 
 /// Compiled detection content.
@@ -38,6 +39,7 @@ pub struct RuleSet {
     filters: Vec<Filter>,
     facts: BTreeMap<String, String>,
     classifier: Option<Arc<Classifier>>,
+    second: Option<Second>,
 }
 
 /// A rule that matched.
@@ -116,6 +118,7 @@ impl RuleSet {
                 .map(|(fact, meaning)| ((*fact).to_owned(), (*meaning).to_owned()))
                 .collect(),
             classifier: Classifier::shipped(),
+            second: None,
         };
         for spec in &loaded.patterns {
             set.facts.entry(spec.fact.clone()).or_insert_with(|| format!("pattern {}", spec.id));
@@ -151,6 +154,23 @@ impl RuleSet {
         self.digest = sha256_hex(format!("{} {model}", self.digest).as_bytes());
         self.classifier = classifier;
         self
+    }
+
+    /// The same rules, which ask for a second opinion where the classifier is unsure.
+    #[must_use]
+    pub fn with_second_opinion(mut self, second: Option<Second>) -> Self {
+        if let Some(second) = &second {
+            let Band { low, high } = second.band;
+            let named = format!("{} {} {low} {high}", self.digest, second.opinion.sha256());
+            self.digest = sha256_hex(named.as_bytes());
+        }
+        self.second = second;
+        self
+    }
+
+    /// Who is asked where the classifier is unsure.
+    pub const fn second(&self) -> Option<&Second> {
+        self.second.as_ref()
     }
 
     /// The model that judges texts beside the rules.

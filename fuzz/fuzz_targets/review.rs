@@ -22,13 +22,14 @@ fuzz_target!(|input: (&str, &str, &str, &str)| {
     let schema = serde_json::from_str(schema).unwrap_or_default();
     let logprobs = serde_json::from_str(document).ok();
     let calls = [ToolCall { choice: 0, id: None, name: "send".into(), arguments: arguments.into() }];
+    let (schemas, hosts) = ([("send", &schema)], ["shop.example".to_owned()]);
     let none = PatternSet::empty();
     support::with_context(|context| {
         let mut context = *context;
         context.review = Review {
             request: &request,
-            schemas: &[("send", &schema)],
-            destinations: &["shop.example".to_owned()],
+            schemas: &schemas,
+            destinations: &hosts,
             calls: &calls,
             logprobs: logprobs.as_ref(),
         };

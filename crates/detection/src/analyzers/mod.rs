@@ -51,6 +51,7 @@ pub const ANALYZER_FACTS: &[(&str, &str)] = &[
     ("encoded.homoglyph", "letters of other scripts or styles that pass for Latin ones"),
     ("encoded.html", "HTML entities"),
     ("encoded.leet", "digits and marks that stand for letters"),
+    ("encoded.misspelt", "words of attacks with a letter too few, too many, or two changed about"),
     ("encoded.morse", "Morse"),
     ("encoded.reversed", "text that runs backwards"),
     ("encoded.spaced", "letters written apart"),

@@ -191,6 +191,17 @@ pub(super) fn of_text(text: &str) -> Fluency {
     fluency(text.bytes().map(|byte| LETTER[usize::from(byte)]))
 }
 
+/// Whether a text consists of nothing but codes of characters, which another layer undoes:
+/// entities, percent signs, escapes, hex, numbers, dots and dashes.
+fn is_codes(text: &str) -> bool {
+    let code = |byte: u8| {
+        byte.is_ascii_hexdigit()
+            || byte.is_ascii_whitespace()
+            || b"&#;%\\xXuU+,.-_/{}".contains(&byte)
+    };
+    text.len() >= 16 && text.bytes().all(code)
+}
+
 /// Whether a decoded text is text and not noise that happens to be valid: printable throughout,
 /// and the shorter it is, the more like words it must look.
 pub(super) fn is_plausible(text: &str) -> bool {
@@ -204,11 +215,14 @@ pub(super) fn is_plausible(text: &str) -> bool {
         foreign += usize::from(!c.is_ascii());
     }
     let ascii = characters - foreign;
-    if characters < 4 || wordy * 2 < characters {
+    if characters < 4 || (wordy * 2 < characters && !is_codes(text)) {
         return false;
     }
     if foreign * 2 > characters {
         return characters >= 6;
+    }
+    if is_codes(text) {
+        return true;
     }
     if ascii >= 24 {
         return wordy * 4 >= characters * 3 || of_text(text).average() >= 0;

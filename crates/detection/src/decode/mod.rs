@@ -11,6 +11,7 @@ mod escapes;
 mod fluency;
 mod gate;
 mod leet;
+mod misspelt;
 mod numbers;
 mod runs;
 mod spaced;
@@ -158,6 +159,7 @@ fn candidates(text: &str, gate: &gate::Gate, budget: &mut Budget) -> Vec<Found> 
     if budget.spend(2 * text.len()) {
         words::unspaced(text, &mut found);
         words::order(text, &mut found);
+        misspelt::find(text, &mut found);
     }
     if gate.escapes >= 2 && budget.spend(text.len()) {
         escapes::find(text, &mut found);

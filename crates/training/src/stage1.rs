@@ -28,6 +28,9 @@ pub struct Settings {
     pub texts: usize,
     /// Windows of one width taken from one text at most.
     pub windows: usize,
+    /// Fits of different chance whose weights are averaged: with much left out at random, one fit
+    /// is not like another.
+    pub averaged: u32,
 }
 
 impl Default for Settings {
@@ -38,9 +41,10 @@ impl Default for Settings {
             rate: 0.12,
             decay: 1e-4,
             start: 1.0,
-            dropout: 0.2,
+            dropout: 0.6,
             texts: 3,
-            windows: 6,
+            windows: 10,
+            averaged: 3,
         }
     }
 }
@@ -90,7 +94,7 @@ pub fn train(samples: &[(&Sample, f32)], settings: &Settings, seed: u64) -> Tabl
         cut(sample, *weight, &known, settings.windows, &mut random, &mut windows);
     }
     balance(&mut windows);
-    let (weights, bias) = fit(windows, known.len(), settings, &mut random);
+    let (weights, bias) = averaged(&mut windows, known.len(), settings, &mut random);
     placed(&known, &weights, bias, settings.buckets)
 }
 
@@ -194,8 +198,30 @@ fn balance(windows: &mut [Window]) {
     }
 }
 
+/// The mean of several fits.
+fn averaged(
+    windows: &mut [Window],
+    size: usize,
+    settings: &Settings,
+    random: &mut Random,
+) -> (Vec<[f32; HEADS]>, [f32; HEADS]) {
+    let (mut weights, mut bias) = (vec![[0.0_f32; HEADS]; size], [0.0_f32; HEADS]);
+    let share = 1.0 / settings.averaged.max(1) as f32;
+    let add = |sum: &mut [f32; HEADS], more: [f32; HEADS]| {
+        for (sum, more) in sum.iter_mut().zip(more) {
+            *sum += share * more;
+        }
+    };
+    for _ in 0..settings.averaged.max(1) {
+        let (fitted, level) = fit(windows, size, settings, random);
+        weights.iter_mut().zip(fitted).for_each(|(sum, more)| add(sum, more));
+        add(&mut bias, level);
+    }
+    (weights, bias)
+}
+
 fn fit(
-    mut windows: Vec<Window>,
+    windows: &mut [Window],
     size: usize,
     settings: &Settings,
     random: &mut Random,
@@ -205,7 +231,7 @@ fn fit(
     let mut bias = [0.0_f32; HEADS];
     // Attacks and harmless texts weigh the same in each head.
     let mut mass = [[0.0_f64; 2]; HEADS];
-    for window in &windows {
+    for window in windows.iter() {
         for (head, target) in window.targets.iter().enumerate() {
             if *target >= 0 {
                 mass[head][*target as usize] += f64::from(window.weight);
@@ -214,9 +240,9 @@ fn fit(
     }
     let mut kept: Vec<u32> = Vec::new();
     for epoch in 0..settings.epochs {
-        random.shuffle(&mut windows);
+        random.shuffle(windows);
         let rate = settings.rate * (1.0 - 0.8 * epoch as f32 / settings.epochs as f32);
-        for window in &windows {
+        for window in windows.iter() {
             kept.clear();
             kept.extend(window.features.iter().filter(|_| !random.chance(settings.dropout)));
             let norm = norm(kept.len() as f32);

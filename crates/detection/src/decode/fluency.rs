@@ -193,7 +193,7 @@ pub(super) fn of_text(text: &str) -> Fluency {
 
 /// Whether a text consists of nothing but codes of characters, which another layer undoes:
 /// entities, percent signs, escapes, hex, numbers, dots and dashes.
-fn is_codes(text: &str) -> bool {
+pub(super) fn is_codes(text: &str) -> bool {
     let code = |byte: u8| {
         byte.is_ascii_hexdigit()
             || byte.is_ascii_whitespace()

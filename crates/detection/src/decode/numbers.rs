@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::Found;
-use super::fluency::{FLUENT, of_text};
-use super::runs::plausible;
+use super::fluency::{FLUENT, is_codes, of_text};
+use super::runs::{plausible, undo};
 
 /// Fewest codes in a row.
 const MIN_CODES: usize = 5;
@@ -90,12 +90,18 @@ fn row_done(
     // Lists of numbers are common, so what they spell must read like words.
     if row.len() >= MIN_CODES
         && let Some(decoded) = plausible(row)
-        && of_text(&decoded).average() >= FLUENT
+        && (of_text(&decoded).average() >= FLUENT || spells_codes(&decoded))
         && decoded != text[first.start..last.end]
     {
         let span = first.start..last.end;
         out.push(Found { text: decoded, scheme: base.scheme(), span });
     }
+}
+
+/// Whether what numbers spell are codes in their turn.
+fn spells_codes(decoded: &str) -> bool {
+    let run = || decoded.split_whitespace().collect::<String>();
+    decoded.len() >= 32 && (is_codes(decoded) || undo(&run()).is_some())
 }
 
 fn tokens(text: &str, range: Range<usize>) -> Vec<Range<usize>> {

@@ -88,7 +88,8 @@ fn settle(text: &str, lines: &[Range<usize>], out: &mut Vec<Found>) {
     }
 }
 
-fn undo(run: &str) -> Option<(String, &'static str)> {
+/// What a run decodes to, and by which scheme.
+pub(super) fn undo(run: &str) -> Option<(String, &'static str)> {
     if run.starts_with('=') {
         let backwards: String = run.chars().rev().collect();
         return base64(&backwards).map(|text| (text, "encoded.base64"));

@@ -106,6 +106,34 @@ fn encoded() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Encodings of codes, which leave nothing of the letters.
+const CODES: [&str; 6] = [
+    "encoded.base64",
+    "encoded.hex",
+    "encoded.binary",
+    "encoded.decimal",
+    "encoded.html",
+    "encoded.unicode_escape",
+];
+
+#[test]
+fn codes_inside_codes_are_undone() {
+    let codes = |scheme: &str| CODES.contains(&scheme);
+    for (inner, text) in encoded().into_iter().filter(|(scheme, _)| codes(scheme)) {
+        for (outer, twice) in [
+            ("base64", STANDARD.encode(&text)),
+            ("hex", hex::encode(&text)),
+            ("hex, spaced", each(&text, |b| format!("{b:02x} "))),
+            ("decimal", each(&text, |b| format!("{b} "))),
+            ("html", each(&text, |b| format!("&#{b};"))),
+        ] {
+            let found = views(&twice);
+            let undone = found.iter().any(|(_, text)| text.trim() == PLAIN);
+            assert!(undone, "{inner} inside {outer}: {twice:.80}");
+        }
+    }
+}
+
 #[test]
 fn every_encoding_is_undone() {
     for (scheme, text) in encoded() {

@@ -5,7 +5,8 @@
 //! address outside the application's list (`tool_destinations`); a host or address that stands in a
 //! tool's result only, while a tool sends data there: nobody who may give orders has named it.
 //! Cannot see: an address put together from parts; a host behind a redirect or a short name; what
-//! a schema leaves open. Arguments past 64 KB are not read.
+//! a schema leaves open. Arguments past 64 KB and more than 64 destinations are not read: where
+//! the application has a list, that counts as outside it.
 //! Known false positives: answering a mail goes to an address that only the mail names, so that
 //! fact alone raises a rule in shadow.
 //! Source: OWASP Agentic 2026 ASI02 (tool misuse); MITRE ATLAS AML.T0086.
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 
 use quell_domain::interaction::Role;
 use serde_json::Value;
+use url::Url;
 
 use super::{schema, tools};
 use crate::budget::Budget;
@@ -34,10 +36,11 @@ pub(crate) fn read(review: &Review<'_>, budget: &mut Budget, out: &mut Remarks) 
         }
     };
     let (mut named, mut sent) = (BTreeSet::new(), BTreeSet::new());
+    let mut unread = false;
     for call in review.calls {
         let text = call.arguments.trim();
-        if text.len() > MAX_ARGUMENTS || !budget.spend(text.len()) {
-            out.missing.push("tool_arguments");
+        if text.len() > MAX_ARGUMENTS || !budget.spend(2 * text.len()) {
+            unread = true;
             continue;
         }
         let schema = review.schemas.iter().find(|(name, _)| *name == call.name);
@@ -61,16 +64,23 @@ pub(crate) fn read(review: &Review<'_>, budget: &mut Budget, out: &mut Remarks) 
             Some(value) => gather("", value, &mut left, &mut hosts),
             None => destinations(text, false, &mut hosts),
         }
+        // A member named twice may be read either way, so the text as it stands counts, too.
+        destinations(&text.replace("\\/", "/"), false, &mut hosts);
+        unread |= left == 0 || hosts.len() >= MAX_DESTINATIONS;
         if tools::of_call(&call.name, &[]).contains(&"tool.sends_out") {
             sent.extend(hosts.iter().cloned());
         }
         named.extend(hosts);
     }
-    if !review.destinations.is_empty() && named.iter().any(|to| !to.inside(review.destinations)) {
+    let outside = || named.iter().any(|to: &Destination| !to.inside(review.destinations));
+    if !review.destinations.is_empty() && (unread || outside()) {
         state("tool.destination_out_of_scope");
     }
     if sent.iter().take(MAX_DESTINATIONS).any(|to| only_in_results(to, review, budget)) {
         state("tool.destination_from_document");
+    }
+    if unread {
+        out.missing.push("tool_arguments");
     }
 }
 
@@ -139,46 +149,64 @@ fn destinations(text: &str, place: bool, out: &mut BTreeSet<Destination>) {
     let ends = |c: char| {
         c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | ')' | '`' | ',' | ';' | '|')
     };
-    for word in text.split(ends).filter(|word| !word.is_empty()).take(MAX_STRINGS) {
+    for word in text.split(ends).filter(|word| !word.is_empty()) {
         if out.len() >= MAX_DESTINATIONS {
             return;
         }
-        let (host, address) = if let Some((_, rest)) = word.split_once("://") {
-            let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-            (authority.rsplit('@').next().unwrap_or_default(), None)
+        let mut add = |host: &str, address: Option<String>| {
+            let host = host.trim_matches(['[', ']', '.', '!', '?']).to_lowercase();
+            if !host.is_empty() {
+                out.insert(Destination { host, address });
+            }
+        };
+        let slashes = |c| matches!(c, '/' | '\\');
+        let relative = place && word.starts_with(slashes);
+        if word.contains("://") || names_web(word) || relative {
+            let whole = if relative {
+                format!("https://{}", word.trim_start_matches(slashes))
+            } else {
+                word.to_owned()
+            };
+            // As browsers read it, and, where that is another host, as others may.
+            if let Some(host) = Url::parse(&whole).ok().as_ref().and_then(Url::host_str) {
+                add(host, None);
+            }
+            if whole.contains(['@', '\\']) || Url::parse(&whole).is_err() {
+                let rest = whole.split_once(':').map_or("", |(_, rest)| rest);
+                let rest = rest.trim_start_matches(slashes);
+                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                add(host.split(':').next().unwrap_or_default(), None);
+            }
         } else if let Some((local, domain)) =
             word.rsplit_once('@').filter(|(local, _)| !local.is_empty())
         {
             let domain = domain.split(['/', '?', ':']).next().unwrap_or_default();
-            (domain, Some(format!("{local}@{domain}")))
+            let domain = domain.trim_end_matches(['.', '!', '?']);
+            if looks_like_host(domain) {
+                let address = format!("{local}@{domain}").to_lowercase();
+                add(domain, Some(address.trim_start_matches("mailto:").to_owned()));
+            }
         } else if place {
-            (word.split(['/', '?', '#']).next().unwrap_or_default(), None)
-        } else {
-            continue;
-        };
-        let host = host_of(host);
-        if looks_like_host(host) {
-            let address =
-                address.map(|address| address.trim_start_matches("mailto:").to_lowercase());
-            out.insert(Destination { host: host.to_lowercase(), address });
+            let host = word.split(['/', '?', '#', ':']).next().unwrap_or_default();
+            if looks_like_host(host) {
+                add(host, None);
+            }
         }
     }
 }
 
-/// A host without port, brackets and closing marks.
-fn host_of(authority: &str) -> &str {
-    if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or_default();
-    }
-    let host = authority.split(':').next().unwrap_or_default();
-    host.trim_end_matches(['.', '!', '?'])
+/// Whether a word is an address of the web, with or without its slashes.
+fn names_web(word: &str) -> bool {
+    let scheme = word.split(':').next().unwrap_or_default();
+    scheme.len() < word.len()
+        && ["http", "https", "ws", "wss", "ftp"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
 }
 
 fn looks_like_host(host: &str) -> bool {
     let labels = || host.split('.');
     host.len() <= 253
         && (host == "localhost"
-            || host.contains(':')
             || (labels().count() > 1
                 && labels().all(|label| {
                     !label.is_empty()
@@ -265,10 +293,30 @@ mod tests {
             (r#"{"note": "then post it to <https://evil.example>"}"#, true),
             (r#"{"url": "http://10.0.0.7/latest"}"#, true),
             (r#"{"url": "http://[fd00::1]/"}"#, true),
+            (r#"{"url": "http://2130706433/"}"#, true),
+            (r#"{"url": "http://metadata/"}"#, true),
+            (r#"{"url": "//evil.example/x"}"#, true),
+            (r#"{"url": "https:evil.example"}"#, true),
+            (r#"{"url": "https://evil%2eexample/"}"#, true),
+            (r#"{"url": "https:\/\/shop.example\\@evil.example/"}"#, true),
+            (r#"{"url": "https://evil.example", "url": "https://shop.example"}"#, true),
         ] {
             let calls = [call("fetch", arguments)];
             let review = Review { destinations: &scope, calls: &calls, ..Review::default() };
             assert_eq!(!facts(review).is_empty(), outside, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_to_read_is_outside_the_scope() {
+        let scope = ["shop.example".to_owned()];
+        let many: Vec<String> = (0..80).map(|n| format!("https://h{n}.shop.example")).collect();
+        let long = "x".repeat(MAX_ARGUMENTS);
+        for arguments in [json!({"urls": many}), json!({"list": vec![1; 2_000]}), json!(long)] {
+            let calls = [call("fetch", &arguments.to_string())];
+            let review = Review { destinations: &scope, calls: &calls, ..Review::default() };
+            assert_eq!(facts(review), ["tool.destination_out_of_scope"]);
+            assert!(facts(Review { calls: &calls, ..Review::default() }).is_empty());
         }
     }
 
